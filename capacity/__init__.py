@@ -1,0 +1,1 @@
+"""Usage, forecast and plans of storage."""

@@ -1,0 +1,1 @@
+"""Fleets: what starts and watches the processes of a site."""

@@ -1,0 +1,1 @@
+"""Give footage back: timeline, HLS, snapshot, export, and the page."""

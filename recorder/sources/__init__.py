@@ -1,0 +1,1 @@
+"""Sources: what opens a camera and yields access units."""

@@ -1,0 +1,1 @@
+"""Copies of footage at other sites."""

@@ -1,0 +1,1 @@
+"""Values, ports, errors, clock, commit, verify: the noun every other room is a verb on."""

@@ -1,0 +1,223 @@
+"""The ports: one ability each, in our words, with our errors (segments/errors.py).
+
+Shaped after S3 and Cassandra: create-only puts, eventual lists, partitions of a camera-day or camera-month, pages with cursors, conditional writes.
+Every adapter inherits the contract suite in tests/contract. All ports are async and raise TryAgain (or Unknown), Refused or NotFound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from segments.model import Batch, BatchState, Camera, Lease, Row, RowPosition, Run, StateChange
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+Body = bytes | Path
+"""What a put stores: bytes, or a file of this machine whose content does not change meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T, C]):
+    """Part of a listing, in the listing's order; `next` is the cursor of the next page, None at the end."""
+
+    items: Sequence[T]
+    next: C | None
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a store says of an object. `sha256` (hex) is the hash given at its put, empty if it was put by others without one."""
+
+    key: str
+    size: int
+    version: str
+    sha256: str
+    attributes: Mapping[str, str]
+
+
+class ListedObject(NamedTuple):
+    """One entry of a listing."""
+
+    key: str
+    size: int
+
+
+class PutObject(Protocol):
+    """Create-only puts."""
+
+    async def put(self, key: str, body: Body, *, sha256: str, attributes: Mapping[str, str]) -> str:
+        """Stores an object that survives a power cut and returns its version id ('' where the store has none).
+
+        Never overwrites: raises Conflict if the key is taken, whatever its content. The store refuses bytes that are not of this SHA-256
+        (hex): DataDamaged. After TryAgain or Unknown the object may be there.
+        """
+
+
+class ReadObject(Protocol):
+    """Reads by range."""
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Its facts without its bytes; raises NotFound."""
+
+    async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from `start` to `end` (excluded; None: to its end). A range past the end is cut; an empty one gives b''. Raises NotFound."""
+
+    def stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The same in pieces of some MiB, for long ranges."""
+
+
+class ListObjects(Protocol):
+    """Listings, in order of key; eventual: an object put a moment ago may be missing."""
+
+    async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> Page[ListedObject, str]:
+        """Objects whose key starts with `prefix` and is greater than `after`."""
+
+
+class DeleteObjects(Protocol):
+    """Removal. The door out (retention/sweep.py) is its only caller in the product."""
+
+    async def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Removes up to 1,000 objects; a missing one counts as removed. Returns reason by key for those that were refused."""
+
+
+class ObjectStore(PutObject, ReadObject, ListObjects, DeleteObjects, Protocol):
+    """All abilities of a pool; callers ask for the least they need."""
+
+
+# --- footage in the index ----------------------------------------------------------------------------------------------
+
+
+class WriteRows(Protocol):
+    """Rows in. Only segments/commit.py and the index rebuild call it."""
+
+    async def publish(self, row: Row) -> None:
+        """Writes a row (idempotent; the newest write of a key wins); it survives a power cut when this returns."""
+
+    async def publish_many(self, rows: Sequence[Row]) -> None:
+        """The same for up to some thousand rows of one camera-day."""
+
+
+class ReadRows(Protocol):
+    """Rows out, a camera-day at a time."""
+
+    async def rows(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Row, RowPosition]:
+        """Rows of a camera-day in order of (start, run, counter), those greater than `after`."""
+
+    async def row(self, camera: str, position: RowPosition) -> Row:
+        """One row; raises NotFound."""
+
+
+class Runs(Protocol):
+    """Runs, listed in each camera-month in which they have footage."""
+
+    async def put_run(self, run: Run) -> None:
+        """Writes a run and lists it in every UTC month from its start to its last moment (idempotent).
+
+        `last_us` never moves back and an ended run stays ended, whatever order puts come in.
+        """
+
+    async def run(self, camera: str, run_id: str) -> Run:
+        """One run; raises NotFound."""
+
+    async def runs(self, camera: str, month: date, *, after: str = "", limit: int = 1000) -> Page[Run, str]:
+        """Runs with footage in the UTC month that begins at `month` (its first day), in order of a cursor text that begins with their start."""
+
+
+class States(Protocol):
+    """Changes of the cameras' states, by camera-month."""
+
+    async def put_state(self, change: StateChange) -> None:
+        """Writes a change (idempotent by camera and moment; the last write wins)."""
+
+    async def states(self, camera: str, month: date, *, after_us: int = -1, limit: int = 1000) -> Page[StateChange, int]:
+        """Changes of a camera in a UTC month in order of time, those later than `after_us`."""
+
+    async def state_before(self, camera: str, at_us: int) -> StateChange | None:
+        """The last change at or before a moment, however long ago; None if there was none."""
+
+
+class Batches(Protocol):
+    """Deletion batches by camera-day."""
+
+    async def batch(self, camera: str, day: date) -> Batch | None:
+        """The batch of a camera-day, None if there is none; linearizable with `put_batch`."""
+
+    async def put_batch(self, batch: Batch, *, expect: BatchState | None) -> None:
+        """Writes the batch if its present state is `expect` (None: there is none); else Conflict."""
+
+    async def forget_batch(self, camera: str, day: date, *, expect: BatchState) -> None:
+        """Removes the batch if its present state is `expect`; else Conflict."""
+
+
+# --- cameras and leases ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFilter:
+    """What a camera listing is narrowed to: a class, and an area path with all areas below it. Empty: all cameras."""
+
+    camera_class: int | None = None
+    area: str = ""
+
+
+class Cameras(Protocol):
+    """The camera archive."""
+
+    async def add_camera(self, camera: Camera) -> None:
+        """Adds a camera; raises Conflict if the id is taken (a removed camera's id is free again)."""
+
+    async def set_camera(self, camera: Camera) -> None:
+        """Replaces a camera that is there; raises NotFound."""
+
+    async def remove_camera(self, camera_id: str) -> None:
+        """Takes a camera out of the archive; its footage stays. Raises NotFound."""
+
+    async def camera(self, camera_id: str) -> Camera:
+        """One camera; raises NotFound."""
+
+    async def cameras(self, only: CameraFilter = CameraFilter(), *, after: str = "", limit: int = 1000) -> Page[Camera, str]:
+        """Cameras in order of id, those with an id greater than `after`."""
+
+
+class Credentials(Protocol):
+    """Sealed users and passwords of cameras; only the uploader opens them."""
+
+    async def put_credential(self, camera_id: str, sealed: bytes) -> None:
+        """Writes or replaces."""
+
+    async def credential(self, camera_id: str) -> bytes | None:
+        """The sealed credential, None if the camera has none."""
+
+    async def remove_credential(self, camera_id: str) -> None:
+        """Removes it; fine if there is none."""
+
+
+class Leases(Protocol):
+    """Leases of shards. Linearizable; epochs rise over the whole site and none is given twice."""
+
+    async def acquire(self, shard: int, holder: str, *, now_us: int, ttl_us: int) -> Lease | None:
+        """Takes the shard in a new epoch if nobody holds it at `now_us` (a lease of the same holder counts as free); None if somebody does."""
+
+    async def renew(self, lease: Lease, *, now_us: int, ttl_us: int) -> Lease | None:
+        """Prolongs the lease if this epoch still holds it, even if it has run out; None if a higher epoch was given."""
+
+    async def release(self, lease: Lease, *, now_us: int) -> None:
+        """Ends the lease at `now_us` if this epoch still holds it."""
+
+    async def lease(self, shard: int) -> Lease | None:
+        """The present lease of a shard, run out or not."""
+
+
+class Index(WriteRows, ReadRows, Runs, States, Batches, Cameras, Credentials, Leases, Protocol):
+    """All abilities of an index; callers ask for the least they need."""
+
+    async def close(self) -> None:
+        """Lets go of connections and threads."""

@@ -1,0 +1,1 @@
+"""Adapters of the ports: memory, files, S3, SQLite."""
