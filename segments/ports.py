@@ -168,6 +168,9 @@ class CameraFilter:
     area: str = ""
 
 
+ALL_CAMERAS = CameraFilter()
+
+
 class Cameras(Protocol):
     """The camera archive."""
 
@@ -183,7 +186,7 @@ class Cameras(Protocol):
     async def camera(self, camera_id: str) -> Camera:
         """One camera; raises NotFound."""
 
-    async def cameras(self, only: CameraFilter = CameraFilter(), *, after: str = "", limit: int = 1000) -> Page[Camera, str]:
+    async def cameras(self, only: CameraFilter = ALL_CAMERAS, *, after: str = "", limit: int = 1000) -> Page[Camera, str]:
         """Cameras in order of id, those with an id greater than `after`."""
 
 
@@ -214,6 +217,9 @@ class Leases(Protocol):
 
     async def lease(self, shard: int) -> Lease | None:
         """The present lease of a shard, run out or not."""
+
+    async def spend_epochs(self, through: int) -> None:
+        """Gives no epoch up to this one any more: an index made anew must not hand out epochs that are in keys already."""
 
 
 class Index(WriteRows, ReadRows, Runs, States, Batches, Cameras, Credentials, Leases, Protocol):

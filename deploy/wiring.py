@@ -1,0 +1,94 @@
+"""Puts adapters behind ports, by the settings: the only place where an adapter is chosen."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.settings import FilePool, Pool, S3Pool, Settings
+from segments.clock import SystemClock
+from segments.errors import StartRefused
+from segments.ports import Index, ObjectStore
+from segments.secrets import Sealer, load_sealer, read_secret_file
+from segments.stores.file_objects import FileObjects
+from segments.stores.s3_objects import S3Objects, S3Settings
+from segments.stores.sqlite_index import open_sqlite_index
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The opened index and pools of a site."""
+
+    index: Index
+    pools: Mapping[str, ObjectStore]
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """Opens index and pools and closes them again; raises StartRefused if one cannot be opened."""
+    async with AsyncExitStack() as stack:
+        index = await open_sqlite_index(settings.index_path)
+        stack.push_async_callback(index.close)
+        pools: dict[str, ObjectStore] = {}
+        for name, pool in settings.pools.items():
+            pools[name] = await _open_pool(name, pool, settings, stack)
+        yield Stores(index, pools)
+
+
+async def _open_pool(name: str, pool: Pool, settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+    if isinstance(pool, FilePool):
+        store = FileObjects(_pool_folder(name, pool, settings), clock=SystemClock())
+        stack.callback(store.close)
+        return store
+    bucket = S3Objects(s3_settings(pool))
+    stack.callback(bucket.close)
+    return bucket
+
+
+def _pool_folder(name: str, pool: FilePool, settings: Settings) -> Path:
+    """The folder of a file pool, made if it is missing and refused if it cannot be written to."""
+    folder = pool.folder or settings.site.folder / "pools" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StartRefused(f"pool {name}: {folder} cannot be made ({error.strerror})") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StartRefused(f"pool {name}: {folder} cannot be written to by this user")
+    return folder
+
+
+def s3_settings(pool: S3Pool) -> S3Settings:
+    """The adapter's settings; reads the secret from its file."""
+    return S3Settings(
+        endpoint=pool.endpoint,
+        bucket=pool.bucket,
+        region=pool.region,
+        access_key_id=pool.access_key_id,
+        secret_access_key=read_secret_file(pool.secret_file, what="the secret key of the pool"),
+        allow_http=pool.endpoint.startswith("http://"),
+    )
+
+
+def camera_sealer(settings: Settings) -> Sealer:
+    """Seals and opens camera passwords; its key is made at the first start where no path was given."""
+    return load_sealer(settings.camera_key_path, create=settings.cameras.key_file is None)
+
+
+def internal_key(settings: Settings) -> str:
+    """The key between processes of the site; made at the first start where no path was given."""
+    path = settings.internal_key_path
+    if settings.internal.key_file is None and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return read_secret_file(path, what="the key between the site's processes")
+
+
+def api_token(settings: Settings) -> str | None:
+    """The bearer token of the API, None if none is set."""
+    path = settings.api.token_file
+    return None if path is None else read_secret_file(path, what="the token of the API")

@@ -1,0 +1,67 @@
+"""Who may ask for what: every route carries a `Rule`, and one `Access` answers all of them."""
+
+from __future__ import annotations
+
+import hmac
+from enum import StrEnum
+from typing import Protocol, cast
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+from starlette.exceptions import HTTPException
+
+
+class Verb(StrEnum):
+    """What a request wants to do."""
+
+    PROBE = "probe"
+    """Ask whether the process serves: open to everybody, and tells nothing."""
+    LIST = "list"
+    """See which cameras there are, and how the service is."""
+    VIEW = "view"
+    """See the footage of a camera, or when there is some."""
+
+
+class Access(Protocol):
+    """Decides on requests."""
+
+    async def allow(self, request: Request, verb: Verb, camera: str | None) -> None:
+        """Returns if the request may do this, to this camera where it is about one; else raises HTTPException 401 or 403."""
+
+
+class Open:
+    """Lets everybody do everything: for services that are reached from their own machine only."""
+
+    async def allow(self, request: Request, verb: Verb, camera: str | None) -> None:
+        """See `Access`."""
+
+
+class BearerToken:
+    """Asks for one shared token (RFC 6750) for everything but the probe."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    async def allow(self, request: Request, verb: Verb, camera: str | None) -> None:  # noqa: ARG002
+        """See `Access`. Compares in constant time."""
+        if verb is Verb.PROBE:
+            return
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
+            raise HTTPException(401, "this service wants its token in `Authorization: Bearer ...`", {"WWW-Authenticate": "Bearer"})
+
+
+class Rule:
+    """The dependency that stands before a route and asks the application's `Access`."""
+
+    def __init__(self, verb: Verb) -> None:
+        self.verb = verb
+
+    async def __call__(self, request: Request) -> None:
+        access = cast("Access", request.app.state.access)
+        await access.allow(request, self.verb, request.path_params.get("camera"))
+
+
+def needs(verb: Verb) -> list[Dependency]:
+    """The `dependencies` of a route that wants to do this."""
+    return [Depends(Rule(verb))]

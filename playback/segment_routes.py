@@ -1,0 +1,83 @@
+"""The bytes a player fetches: the init of a run and the ranges of a segment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path
+from starlette.responses import Response, StreamingResponse
+
+from playback.access import Verb, needs
+from playback.asked import CameraId, RunName
+from playback.byte_range import ByteRange, asked_range
+from playback.footage import row_of, run_of
+from playback.problems import described
+from playback.segment_bytes import PIECE_BYTES, read, stream
+from playback.services import Given, Services
+from segments.model import Row, RowPosition
+
+router = APIRouter()
+
+_NO_STORE = {"Cache-Control": "no-store"}
+"""Footage is not left in caches: there nobody deletes it."""
+
+_MP4 = {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+class Mp4Response(Response):
+    """MP4 bytes."""
+
+    media_type = "video/mp4"
+
+
+StartPath = Annotated[int, Path(ge=0, le=2**53, description="Start of the segment, microseconds since 1970 UTC")]
+CounterPath = Annotated[int, Path(ge=0, le=999_999_999, description="Place of the segment in its run")]
+RangeHeader = Annotated[str | None, Header(alias="Range", description="One range of bytes; several are answered with everything")]
+IfRangeHeader = Annotated[str | None, Header(alias="If-Range", description="The range holds only for this ETag")]
+
+
+@router.get(
+    "/cameras/{camera}/runs/{run}/init.mp4",
+    dependencies=needs(Verb.VIEW),
+    response_class=Mp4Response,
+    responses={200: {**_MP4, "description": "ftyp and moov of the run"}, **described(404, 503)},
+)
+async def init(services: Given, camera: CameraId, run: RunName) -> Response:
+    """What a player needs before the segments of a run."""
+    return Mp4Response((await run_of(services, camera, run)).init, headers=_NO_STORE)
+
+
+async def _row(services: Given, camera: CameraId, start_us: StartPath, run: RunName, counter: CounterPath) -> Row:
+    return await row_of(services, camera, RowPosition(start_us, run, counter))
+
+
+@router.get(
+    "/cameras/{camera}/segments/{start_us}/{run}/{counter}.mp4",
+    dependencies=needs(Verb.VIEW),
+    response_class=Mp4Response,
+    responses={
+        200: {**_MP4, "description": "The whole segment"},
+        206: {**_MP4, "description": "The range asked for"},
+        **described(404, 416, 502, 503),
+    },
+)
+async def segment(
+    services: Given, row: Annotated[Row, Depends(_row)], wanted: RangeHeader = None, if_range: IfRangeHeader = None
+) -> Response:
+    """A segment, or one range of it. Of one that is still recorded, what is durable."""
+    etag = f'"{row.sha256}"' if row.sha256 else None
+    part = asked_range(wanted, row.size) if if_range is None or if_range == etag else None
+    headers = {**_NO_STORE, "Accept-Ranges": "bytes"} | ({"ETag": etag} if etag else {})
+    if part is None:
+        return await _bytes(services, row, ByteRange(0, row.size), 200, headers)
+    size = row.size if etag else "*"
+    headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
+    return await _bytes(services, row, part, 206, headers)
+
+
+async def _bytes(services: Services, row: Row, part: ByteRange, status: int, headers: dict[str, str]) -> Response:
+    """Small parts at once, large ones as they come from the pool."""
+    if part.end - part.start <= PIECE_BYTES:
+        return Mp4Response(await read(services, row, part.start, part.end), status, headers)
+    headers["Content-Length"] = str(part.end - part.start)
+    return StreamingResponse(await stream(services, row, part.start, part.end), status, headers, Mp4Response.media_type)

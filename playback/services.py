@@ -1,0 +1,43 @@
+"""What the application is given: the ports it reads from, and nothing global."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+from playback.live import LiveFootage
+from segments.clock import Clock
+from segments.ports import Cameras, ReadObject, ReadRows, Runs, States
+
+
+class PlaybackIndex(ReadRows, Runs, States, Cameras, Protocol):
+    """What playback needs of an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The surroundings of one application.
+
+    `pools` are the object stores by the name rows call them. `token`, if set, is asked of every route but health. `console` is the folder
+    of the built page, served at `/` if it is there.
+    """
+
+    index: PlaybackIndex
+    pools: Mapping[str, ReadObject]
+    live: LiveFootage
+    clock: Clock
+    site: str
+    token: str | None = field(default=None, repr=False)
+    console: Path | None = None
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that answers this request."""
+    return cast("Services", request.app.state.services)
+
+
+Given = Annotated[Services, Depends(services_of)]

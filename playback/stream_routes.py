@@ -1,0 +1,99 @@
+"""The HLS playlists of a span."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from playback.access import Verb, needs
+from playback.asked import AskedSpan, CameraId, check_length
+from playback.footage import LiveEdge, no_footage, rows_of, run_of
+from playback.playlist import MAX_SPAN_US, Piece, Window, key_entries, media_entries, media_text, multivariant_text, stretches
+from playback.problems import described
+from playback.services import Given, Services
+from segments.clock import iso
+from segments.errors import NotFound, TryAgain
+from segments.model import Run, Span
+
+router = APIRouter()
+
+
+class PlaylistResponse(Response):
+    """An HLS playlist (RFC 8216)."""
+
+    media_type = "application/vnd.apple.mpegurl"
+
+
+_ANSWERS = {
+    200: {"content": {PlaylistResponse.media_type: {"schema": {"type": "string"}}}, "description": "A playlist (RFC 8216)"},
+    **described(404),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """What there is to play in a window."""
+
+    window: Window
+    found: Sequence[Sequence[Piece]]
+    edge: LiveEdge
+
+
+@router.get("/cameras/{camera}/hls/multivariant.m3u8", dependencies=needs(Verb.VIEW), response_class=PlaylistResponse, responses=_ANSWERS)
+async def multivariant(request: Request, services: Given, camera: CameraId, span: AskedSpan) -> Response:
+    """What there is to play over at most 24 h: the media playlist with its codecs, and the I-frame playlist."""
+    laid = await _lay(services, camera, span)
+    runs = await _runs(services, camera, laid)
+    query = urlencode({"from": iso(span.start_us), "to": iso(span.end_us)})
+    return _answer(request, multivariant_text(laid.found, runs, laid.window, query), laid.edge)
+
+
+@router.get("/cameras/{camera}/hls/media.m3u8", dependencies=needs(Verb.VIEW), response_class=PlaylistResponse, responses=_ANSWERS)
+async def media(request: Request, services: Given, camera: CameraId, span: AskedSpan) -> Response:
+    """The footage of a span as byte ranges of segments; it grows while `to` lies in the future."""
+    laid = await _lay(services, camera, span)
+    return _answer(request, media_text(media_entries(laid.found), laid.window), laid.edge)
+
+
+@router.get("/cameras/{camera}/hls/iframes.m3u8", dependencies=needs(Verb.VIEW), response_class=PlaylistResponse, responses=_ANSWERS)
+async def iframes(request: Request, services: Given, camera: CameraId, span: AskedSpan) -> Response:
+    """The key frames of a span; over 2 h one each 10 s."""
+    laid = await _lay(services, camera, span)
+    return _answer(request, media_text(key_entries(laid.found, laid.window), laid.window, keys_only=True), laid.edge)
+
+
+async def _lay(services: Services, camera: str, span: Span) -> _Laid:
+    """Finds what to play; raises NoFootage with the cause if there is nothing."""
+    check_length(span, MAX_SPAN_US, "playlist")
+    rows, edge = await rows_of(services, camera, span)
+    window = Window(span, growing=span.end_us > services.clock.now_us())
+    found = stretches(rows, window)
+    if not found:
+        raise await no_footage(services, camera, span)
+    return _Laid(window, found, edge)
+
+
+async def _runs(services: Services, camera: str, laid: _Laid) -> list[Run]:
+    """The runs that are played, as far as they can be had: they only add the size of the picture."""
+    ids = dict.fromkeys(piece.row.run for stretch in laid.found for piece in stretch)
+    found = await asyncio.gather(*(run_of(services, camera, run) for run in ids), return_exceptions=True)
+    failed = [one for one in found if isinstance(one, BaseException) and not isinstance(one, NotFound | TryAgain)]
+    if failed:
+        raise failed[0]
+    return [one for one in found if isinstance(one, Run)]
+
+
+def _answer(request: Request, text: str, edge: LiveEdge) -> Response:
+    """The playlist, packed lightly if the client can unpack it: level 1 takes a third of the time of level 6."""
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding", **edge.headers}
+    body = text.encode()
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 1)
+        headers["Content-Encoding"] = "gzip"
+    return PlaylistResponse(body, headers=headers)

@@ -1,0 +1,167 @@
+"""The local socket between a recorder and its uploader: what they say to each other, and how it is framed.
+
+A message is one line of JSON, `[name, {fields}]`, at most 4 MiB. The socket lies in a folder only its owner can enter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from recorder.session import RunAbout
+from segments.errors import DataDamaged
+from segments.model import Camera, CameraState, Cause, Fragment, Sound, Transport
+
+MAX_MESSAGE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A recorder names itself. `epoch` is the one it records in, 0 after a start."""
+
+    name: str
+    shard: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedCamera:
+    """A camera to record, with the credential that only travels here."""
+
+    camera: Camera
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"AssignedCamera({self.camera.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """All cameras of the shard, and the epoch to record them in; replaces what was assigned before."""
+
+    site: str
+    epoch: int
+    cameras: tuple[AssignedCamera, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseIs:
+    """The lease has so long to run. `answers`: the index answers, so that somebody else could be given the shard when it ends."""
+
+    epoch: int
+    left_s: float
+    answers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StateIs:
+    """A camera's state changed."""
+
+    camera: str
+    at_us: int
+    state: CameraState
+    cause: Cause | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """These fragments of an open segment have become durable (all of them after a reconnect)."""
+
+    camera: str
+    run: str
+    counter: int
+    start_us: int
+    end_us: int
+    about: RunAbout
+    fragments: tuple[Fragment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A segment is sealed and may be uploaded. Only a hint: the spool is also looked through."""
+
+    camera: str
+    run: str
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Fragments written since this recorder started that are not durable yet, and those that are; and how the spool stands."""
+
+    buffered: int
+    durable: int
+    spool_full: bool
+
+
+Message = Hello | Assign | LeaseIs | StateIs | Durable | Sealed | Counts
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Hello, Assign, LeaseIs, StateIs, Durable, Sealed, Counts)}
+
+
+def encode(message: Message) -> bytes:
+    """One line."""
+    return json.dumps([type(message).__name__, asdict(message)], separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message of a line; raises DataDamaged for anything else."""
+    try:
+        name, values = json.loads(line)
+        kind = _KINDS[name]
+        if kind is Assign:
+            values["cameras"] = tuple(_assigned(item) for item in values["cameras"])
+        elif kind is Durable:
+            values["fragments"] = tuple(Fragment(*item) for item in values["fragments"])
+            values["about"] = RunAbout(**{**values["about"], "notes": tuple(values["about"]["notes"])})
+        elif kind is StateIs:
+            values["state"] = CameraState(values["state"])
+            values["cause"] = Cause(values["cause"]) if values["cause"] is not None else None
+        message: Message = kind(**{field.name: values[field.name] for field in fields(kind)})
+        return message
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        raise DataDamaged("a message on the recorder's socket cannot be read") from None
+
+
+class Link:
+    """One end of the socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, message: Message) -> None:
+        """Queues a message; a peer that does not read for 64 MiB loses the connection."""
+        if self._writer.transport.get_write_buffer_size() > 16 * MAX_MESSAGE_BYTES:
+            self._writer.transport.abort()
+        elif not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def receive(self) -> Message | None:
+        """The next message; None when the other end is gone."""
+        try:
+            line = await self._reader.readline()
+        except (ConnectionError, ValueError):
+            return None
+        return decode(line) if line.endswith(b"\n") else None
+
+    def close(self) -> None:
+        """Closes this end."""
+        self._writer.close()
+
+
+async def connect(path: str) -> Link:
+    """A recorder's end; raises OSError while no uploader listens."""
+    return Link(*await asyncio.open_unix_connection(path, limit=MAX_MESSAGE_BYTES))
+
+
+def _assigned(item: dict[str, Any]) -> AssignedCamera:
+    camera = dict(item["camera"])
+    camera["tags"] = tuple(camera["tags"])
+    camera["sound"] = Sound(camera["sound"])
+    camera["transport"] = Transport(camera["transport"])
+    return AssignedCamera(Camera(**camera), item["user"], item["password"])
+

@@ -1,0 +1,74 @@
+"""Camera passwords, sealed: AES-256-GCM with the key of a file, bound to the camera's id."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from segments.errors import DataDamaged, StartRefused
+from segments.model import Credential
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class Sealer:
+    """Seals and opens credentials. A sealed one moved to another camera does not open."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, camera: str, credential: Credential) -> bytes:
+        """Nonce and ciphertext."""
+        nonce = os.urandom(_NONCE_BYTES)
+        plain = json.dumps([credential.user, credential.password]).encode()
+        return nonce + self._cipher.encrypt(nonce, plain, camera.encode())
+
+    def open(self, camera: str, sealed: bytes) -> Credential:
+        """The credential; raises DataDamaged if key, camera or bytes are not those it was sealed with."""
+        try:
+            plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], camera.encode())
+            user, password = json.loads(plain)
+        except (InvalidTag, ValueError):
+            raise DataDamaged(f"the credential of camera {camera} does not open with this key; set it again") from None
+        return Credential(user, password)
+
+
+def load_sealer(path: Path, *, create: bool) -> Sealer:
+    """The sealer of a key file, made anew if there is none and `create` is set; raises StartRefused if it is unfit or readable by others."""
+    if not path.exists() and create:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(os.urandom(_KEY_BYTES).hex().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return Sealer(bytes.fromhex(read_secret_file(path, what="the key of the camera passwords", pattern_bytes=_KEY_BYTES)))
+
+
+def read_secret_file(path: Path, *, what: str, pattern_bytes: int = 0) -> str:
+    """The one line of a secret file; StartRefused if it is missing, empty, readable by others, or (`pattern_bytes`) not so many bytes in hex."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text().strip()
+    except OSError as error:
+        raise StartRefused(f"{path}: {what} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise StartRefused(f"{path}: {what} is not text") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise StartRefused(f"{path}: {what} can be read by others; run: chmod 600 {path}")
+    if not text:
+        raise StartRefused(f"{path}: {what} is empty")
+    if pattern_bytes:
+        try:
+            right = len(bytes.fromhex(text)) == pattern_bytes
+        except ValueError:
+            right = False
+        if not right:
+            raise StartRefused(f"{path}: {what} must be {pattern_bytes} bytes in hexadecimal")
+    return text

@@ -1,0 +1,216 @@
+"""Objects in a bucket of an S3 store, through obstore: create-only puts whose SHA-256 the server checks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from segments.errors import StartRefused
+from segments.ports import Body, ListedObject, ObjectInfo, Page
+from segments.stores.object_rules import (
+    MAX_KEYS,
+    check_delete,
+    check_key,
+    check_page,
+    check_put,
+    check_range,
+    encode_value,
+    folder_of,
+    read_verified,
+)
+from segments.stores.s3_errors import code_of, status_of, translate
+
+if TYPE_CHECKING:
+    from obstore import OffsetRange
+    from obstore.store import S3Credential
+
+PIECE_BYTES = 4 << 20
+_DELETES_AT_ONCE = 16
+_NOT_ATTRIBUTES = {
+    "sha256",
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Disposition",
+    "Cache-Control",
+    "Storage-Class",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """Where the bucket is and who we are there. Path-style requests; the secret is never printed."""
+
+    endpoint: str
+    bucket: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str = "us-east-1"
+    allow_http: bool = False
+    connect_timeout_s: float = 5.0
+    request_timeout_s: float = 45.0
+    """Of a whole put, head, page or delete, and of each silence within a read; below the commit deadline of 60 s."""
+
+    def __post_init__(self) -> None:
+        """Raises StartRefused for an address that cannot be used."""
+        address = urlsplit(self.endpoint)
+        if address.scheme not in ("http", "https") or not address.hostname or address.username or address.password or address.query:
+            raise StartRefused("the S3 endpoint must be http(s)://host[:port], without user or password in it")
+        if address.scheme == "http" and not self.allow_http:
+            raise StartRefused(f"the S3 endpoint {self.endpoint} is without TLS: use https, or allow http where the network is your own")
+
+
+class S3Objects:
+    """An `ObjectStore` over one bucket.
+
+    One put is one request and one answer: nothing repeats it behind the caller's back, so that Conflict means what it says. Reads are
+    repeated twice. Bytes are read and hashed in a worker thread of the store's own.
+    """
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
+        self._thread = ThreadPoolExecutor(1, "s3-body")
+        self._writes = _connect(settings, total_s=settings.request_timeout_s, retries=0)
+        # A whole read may last as long as its reader takes; only silence ends it.
+        self._reads = _connect(settings, total_s=24 * 3600, retries=2)
+
+    async def put(self, key: str, body: Body, *, sha256: str, attributes: Mapping[str, str]) -> str:
+        """See `PutObject`. Always a single request, as only that is create-only; the body is held in memory meanwhile."""
+        check_put(key, sha256, attributes)
+        data = await asyncio.get_running_loop().run_in_executor(self._thread, read_verified, key, body, sha256)
+        metadata = {name: encode_value(value) for name, value in attributes.items()}
+        metadata |= {"sha256": sha256, "Content-Type": "video/mp4" if key.endswith(".mp4") else "application/octet-stream"}
+        with self._ours(f"put of {key!r}", writing=True):
+            result = await obstore.put_async(self._writes, key, data, mode="create", use_multipart=False, attributes=metadata)
+        return result["version"] or ""
+
+    async def head(self, key: str) -> ObjectInfo:
+        """See `ReadObject`."""
+        check_key(key)
+        with self._ours(f"head of {key!r}"):
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                answer = await obstore.get_async(self._reads, key, options={"head": True})
+        found, meta = answer.attributes, answer.meta
+        attributes = {name: unquote(value) for name, value in found.items() if name not in _NOT_ATTRIBUTES}
+        return ObjectInfo(key, meta["size"], meta["version"] or "", found.get("sha256", ""), attributes)
+
+    async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """See `ReadObject`."""
+        return b"".join([piece async for piece in self.stream(key, start, end)])
+
+    async def stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """See `ReadObject`."""
+        check_key(key)
+        check_range(start, end)
+        if end is not None and end <= start:
+            await self.head(key)  # S3 cannot be asked for an empty range
+            return
+        with self._ours(f"get of {key!r}"):
+            try:
+                answer = await obstore.get_async(
+                    self._reads, key, options={} if (start, end) == (0, None) else {"range": _range(start, end)}
+                )
+            except BaseError as error:
+                if status_of(error) == 416:  # RFC 9110, 15.5.17: the range begins at or past the end
+                    return
+                raise
+            async for piece in answer.stream(min_chunk_size=PIECE_BYTES):
+                yield bytes(piece)
+
+    async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> Page[ListedObject, str]:
+        """See `ListObjects`. Reads the folder of `prefix` (up to its last '/') from `after` on: best with prefixes that end in '/'."""
+        check_page(after, limit)
+        folder = folder_of(prefix)
+        items: list[ListedObject] = []
+        if folder is None:
+            return Page(items, None)
+        with self._ours(f"list of {prefix!r}"):
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                async for entry in _entries(self._reads, folder, after):
+                    if entry.key > after and entry.key.startswith(prefix):
+                        items.append(entry)
+                    if len(items) == limit or (entry.key > prefix and not entry.key.startswith(prefix)):
+                        break
+        return Page(items, items[-1].key if len(items) == limit else None)
+
+    async def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """See `DeleteObjects`. One request; where the store refuses a key, obstore names only the first, so each is then asked alone."""
+        check_delete(keys)
+        if not keys or await self._delete(keys) == "":
+            return {}
+        at_once = asyncio.Semaphore(_DELETES_AT_ONCE)
+
+        async def alone(key: str) -> tuple[str, str]:
+            async with at_once:
+                return key, await self._delete([key])
+
+        return {key: reason for key, reason in await asyncio.gather(*map(alone, keys)) if reason}
+
+    async def _delete(self, keys: Sequence[str]) -> str:
+        """Removes keys; returns the reason if the store answered that it refuses one of them."""
+        with self._ours(f"delete of {len(keys)} objects from {keys[0]!r} on"):
+            try:
+                await obstore.delete_async(self._writes, list(keys))
+            except BaseError as error:
+                if "DeleteObjects request failed for key" not in str(error):
+                    raise
+                return code_of(error) or "refused without a reason"
+        return ""
+
+    def close(self) -> None:
+        """Lets go of the worker thread."""
+        self._thread.shutdown(wait=False)
+
+    @contextmanager
+    def _ours(self, what: str, *, writing: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            raise translate(error, f"{what} in bucket {self._settings.bucket}", writing=writing) from None
+
+
+def _connect(settings: S3Settings, *, total_s: float, retries: int) -> S3Store:
+    """A client that takes nothing from the environment that is named in the settings."""
+
+    def credential() -> S3Credential:
+        return {"access_key_id": settings.access_key_id, "secret_access_key": settings.secret_access_key, "expires_at": None}
+
+    return S3Store(
+        settings.bucket,
+        endpoint=settings.endpoint,
+        aws_endpoint_url_s3=settings.endpoint,
+        region=settings.region,
+        virtual_hosted_style_request=False,
+        checksum_algorithm="SHA256",
+        conditional_put="etag",
+        unsigned_payload=False,
+        skip_signature=False,
+        credential_provider=credential,
+        client_options={
+            "allow_http": settings.allow_http,
+            "connect_timeout": timedelta(seconds=settings.connect_timeout_s),
+            "read_timeout": timedelta(seconds=settings.request_timeout_s),
+            "timeout": timedelta(seconds=total_s),
+        },
+        retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=settings.request_timeout_s)},
+    )
+
+
+def _range(start: int, end: int | None) -> OffsetRange | tuple[int, int]:
+    return {"offset": start} if end is None else (start, end)
+
+
+async def _entries(store: S3Store, folder: str, after: str) -> AsyncIterator[ListedObject]:
+    async for batch in obstore.list(store, folder or None, offset=after or None, chunk_size=MAX_KEYS):
+        for entry in batch:
+            yield ListedObject(entry["path"], entry["size"])

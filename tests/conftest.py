@@ -1,0 +1,44 @@
+"""Fixtures of all tests: clips, the third-party camera server, a real S3 server, a browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.media import Clips
+from tests.servers.rtsp import RtspServer
+from tests.servers.s3 import S3Server
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """Clips encoded on first use and kept for the session, for all worker processes of it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "clips"
+    folder.mkdir(exist_ok=True)
+    return Clips(folder)
+
+
+@pytest.fixture(scope="session")
+def rtsp_server(clips: Clips) -> Iterator[RtspServer]:
+    """Cameras at h264/x, h265/x, aac/x, alaw/x, ulaw/x, bframes/x (any x; take one of your own) and load/x, which all its readers share."""
+    cameras = {
+        "h264": clips.get(),
+        "h265": clips.get(codec="h265"),
+        "aac": clips.get(audio="aac"),
+        "alaw": clips.get(".mov", audio="pcm_alaw"),
+        "ulaw": clips.get(".mov", audio="pcm_mulaw"),
+        "bframes": clips.get(b_frames=2),
+        "load+": clips.get(),
+    }
+    with RtspServer(cameras) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server; take a bucket of your own."""
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

@@ -1,0 +1,190 @@
+"""The object contract over a real S3 server, with boto3 as the back door, and what only S3 has: users, headers, refusals."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from segments.errors import DataDamaged, Refused, StartRefused, TryAgain
+from segments.stores.s3_objects import S3Objects, S3Settings
+from tests.contract.object_contract import ObjectContract, put, sha256
+from tests.servers.processes import free_port
+from tests.servers.s3 import ACCESS_KEY, READ_ONLY, SECRET_KEY, S3Server
+
+pytestmark = pytest.mark.server
+
+
+class BotoBackDoor:
+    """See `BackDoor`."""
+
+    def __init__(self, server: S3Server, bucket: str) -> None:
+        self.client: Any = server.client
+        self._bucket = bucket
+
+    def read(self, key: str) -> bytes | None:
+        """See `BackDoor`."""
+        try:
+            return self.client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return None
+
+    def write(self, key: str, data: bytes) -> None:
+        """See `BackDoor`."""
+        self.client.put_object(Bucket=self._bucket, Key=key, Body=data)
+
+    def keys(self, prefix: str) -> set[str]:
+        """See `BackDoor`."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+
+
+@pytest.fixture(scope="module")
+def bucket(s3_server: S3Server) -> str:
+    """The bucket of this module."""
+    return s3_server.make_bucket()
+
+
+@pytest.fixture
+def store(s3_server: S3Server, bucket: str) -> Iterator[S3Objects]:
+    """A store over it."""
+    store = S3Objects(s3_server.settings(bucket))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def back(s3_server: S3Server, bucket: str) -> BotoBackDoor:
+    """Past the store."""
+    return BotoBackDoor(s3_server, bucket)
+
+
+class TestS3Objects(ObjectContract):
+    """The contract."""
+
+    adapter = "S3Objects"
+
+
+async def test_the_server_keeps_what_others_can_read(store: S3Objects, back: BotoBackDoor, bucket: str) -> None:
+    """Hash, attributes and content type lie in S3's headers, plain where they are ASCII, and the server keeps the checksum."""
+    await put(store, "h/a.mp4", b"hello", duration="PT60.04S", place="门")
+    answer = back.client.head_object(Bucket=bucket, Key="h/a.mp4", ChecksumMode="ENABLED")
+    assert answer["Metadata"] == {"sha256": sha256(b"hello"), "duration": "PT60.04S", "place": "%E9%97%A8"}
+    assert answer["ContentType"] == "video/mp4"
+    assert answer["ChecksumSHA256"] == "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
+
+
+async def test_versions_are_returned(s3_server: S3Server) -> None:
+    """In a bucket with versions a put returns the object's version id, and head the same."""
+    bucket = s3_server.make_bucket()
+    s3_server.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    store = S3Objects(s3_server.settings(bucket))
+    version = await put(store, "a", b"x")
+    assert version == s3_server.client.head_object(Bucket=bucket, Key="a")["VersionId"]
+    assert (await store.head("a")).version == version
+
+
+def _wrong_logins(server: S3Server, bucket: str) -> list[S3Settings]:
+    good = server.settings(bucket)
+    wrong_secret = replace(good, secret_access_key="canary-that-is-wrong")
+    return [wrong_secret, replace(good, access_key_id="nobody", secret_access_key="canary-that-is-wrong")]
+
+
+async def test_wrong_logins_are_refused(s3_server: S3Server, bucket: str) -> None:
+    """A wrong secret or an unknown user is Refused by every call, and no secret is in the error, its traceback or the settings' text."""
+    for settings in _wrong_logins(s3_server, bucket):
+        store = S3Objects(settings)
+        for call in (put(store, "l/a", b"x"), store.head("l/a"), store.get("l/a"), store.list("l/"), store.delete(["l/a"])):
+            with pytest.raises(Refused, match="403") as caught:
+                await call
+            told = "".join(traceback.format_exception(caught.value)) + repr(settings) + str(settings) + repr(vars(store))
+            assert "canary" not in told
+
+
+async def test_refused_deletes_are_named_key_by_key(s3_server: S3Server, store: S3Objects, bucket: str) -> None:
+    """Where the store refuses single keys of a delete, each comes back with its reason and nothing is lost in silence."""
+    for n in range(5):
+        await put(store, f"r/{n}", b"x")
+    reader = S3Objects(s3_server.read_only_settings(bucket))
+    assert await reader.delete([f"r/{n}" for n in range(5)]) == {f"r/{n}": "AccessDenied" for n in range(5)}
+    assert READ_ONLY[1] not in repr(vars(reader))
+    assert len((await store.list("r/")).items) == 5
+
+
+async def test_held_objects_are_named_among_the_deleted(s3_server: S3Server) -> None:
+    """In a bucket with legal holds a bulk delete removes what it may and names what it may not, with its reason."""
+    bucket = "held-objects"
+    s3_server.client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    store = S3Objects(s3_server.settings(bucket))
+    for key in ("a", "b", "c"):
+        await put(store, key, b"x")
+    s3_server.client.put_object_legal_hold(Bucket=bucket, Key="b", LegalHold={"Status": "ON"})
+    assert set(await store.delete(["a", "b", "c"])) <= {"b"}
+    versions = s3_server.client.list_object_versions(Bucket=bucket)["Versions"]
+    assert "b" in {version["Key"] for version in versions}
+
+
+async def test_a_missing_bucket_is_refused(s3_server: S3Server) -> None:
+    """A bucket that is not there needs a person: Refused, and it is not made in passing."""
+    store = S3Objects(s3_server.settings("never-made"))
+    for call in (put(store, "a", b"x"), store.list("")):
+        with pytest.raises(Refused, match="NoSuchBucket"):
+            await call
+    assert "never-made" not in [bucket["Name"] for bucket in s3_server.client.list_buckets()["Buckets"]]
+
+
+async def test_an_absent_server_is_tried_again(s3_server: S3Server, bucket: str) -> None:
+    """Nobody at the address is TryAgain, and a put is known not to have happened."""
+    store = S3Objects(s3_server.settings(bucket, port=free_port()))
+    for call in (put(store, "a", b"x"), store.head("a"), store.get("a"), store.list(""), store.delete(["a"])):
+        with pytest.raises(TryAgain, match="could not be reached") as caught:
+            await call
+        assert type(caught.value) is TryAgain
+
+
+async def test_the_environment_does_not_change_the_store(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables other tools use (keys, tokens, endpoints) change nothing of what the settings say."""
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+        "AWS_BUCKET",
+    ):
+        monkeypatch.setenv(name, "http://127.0.0.1:1" if "URL" in name else "other")
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("AWS_UNSIGNED_PAYLOAD", "true")
+    store = S3Objects(s3_server.settings(bucket))
+    await put(store, "env/a", b"x")
+    assert await store.get("env/a") == b"x"
+
+
+async def test_attributes_that_are_not_ascii_are_damaged(s3_server: S3Server, store: S3Objects, bucket: str) -> None:
+    """An object of others with metadata that HTTP cannot carry is DataDamaged, not tried for ever; its neighbours are listed."""
+    careless = S3Store(
+        bucket,
+        endpoint=f"http://127.0.0.1:{s3_server.port}",
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+        client_options={"allow_http": True},
+    )
+    await obstore.put_async(careless, "n/a", b"x", attributes={"place": "门"})
+    with pytest.raises(DataDamaged, match="ASCII"):
+        await store.head("n/a")
+    assert [item.key for item in (await store.list("n/")).items] == ["n/a"]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["store:9000", "ftp://store", "http://store", "https://user:canary@store", "https://", "https://store?token=canary"]
+)
+def test_endpoints_that_cannot_be_used_are_refused(endpoint: str) -> None:
+    """An endpoint with credentials in it, without a scheme, or without TLS unless allowed, is refused at once without repeating it."""
+    with pytest.raises(StartRefused, match="endpoint") as caught:
+        S3Settings(endpoint, "bucket", "key", SECRET_KEY)
+    assert "canary" not in str(caught.value)

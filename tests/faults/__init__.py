@@ -1,0 +1,1 @@
+"""What happens when things break, each with its negative control."""

@@ -1,0 +1,1 @@
+"""Models explored over the real deciders."""
