@@ -9,13 +9,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import uvicorn
 
 from deploy.clock_sync import ClockSync
+from deploy.fleet.local import REFUSED_TO_START
 from deploy.logs import set_up_logs
 from deploy.settings import Settings, load_settings
 from deploy.sources import SourceOpener
@@ -36,6 +37,7 @@ from segments.clock import US_PER_DAY, SystemClock
 from segments.commit import CommitRules
 from segments.errors import KeepsightError, StartRefused
 from segments.media import TIMESCALE
+from segments.model import FragmentState
 
 log = logging.getLogger(__name__)
 
@@ -163,10 +165,16 @@ def run_until_told(main: Callable[[], Awaitable[None]]) -> int:
         asyncio.run(whole())
     except asyncio.CancelledError:
         return 0
-    except* KeepsightError as group:
-        for error in group.exceptions:
-            log.error("%s", error)
-        return 3
+    except KeepsightError as error:
+        log.error("%s", error)
+        return REFUSED_TO_START if isinstance(error, StartRefused) else 1
+    except ExceptionGroup as group:
+        refusals, rest = group.split(StartRefused)
+        if rest is not None:
+            raise
+        for refusal in refusals.exceptions if refusals is not None else ():
+            log.error("%s", refusal)
+        return REFUSED_TO_START
     return 0
 
 
@@ -210,33 +218,45 @@ async def _end_uploader(shards: ShardServer, uploader: Uploader) -> None:
 
 def _node_status(settings: Settings, uploader: Uploader, shards: ShardServer) -> Mapping[str, object]:
     counts = shards.counts()
-    alarms = dict(uploader.alarms)
+    alarms = list(uploader.alarms.values())
     if any(count.spool_full for count in counts):
-        alarms["spool"] = "the spool is full: new footage is refused until some is uploaded"
+        alarms.append("the spool is full: new footage is refused until some is uploaded")
     return {
+        "cameras": shards.camera_states(),
         "fragments": {
-            "buffered": sum(count.buffered for count in counts),
-            "durable": sum(count.durable for count in counts),
-            "stored": uploader.stored,
-            "indexed": uploader.indexed,
+            FragmentState.BUFFERED: sum(count.buffered for count in counts),
+            FragmentState.DURABLE: sum(count.durable for count in counts),
+            FragmentState.STORED: uploader.stored,
+            FragmentState.INDEXED: uploader.indexed,
         },
-        "spool": {"bytes": spool_usage(settings.spool_folder), "limit": settings.spool.max_bytes},
-        "alarms": [{"name": name, "text": text} for name, text in alarms.items()],
+        "spool": {"bytes": spool_usage(settings.spool_folder), "limit": settings.spool.max_bytes, "segments": uploader.waiting},
+        "alarms": alarms,
     }
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to its process, which has other parts to end in order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
 
 
 async def _serve_http(app: object, host: str, port: int) -> None:
     """Serves until cancelled; raises StartRefused if the address is taken."""
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=2)  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    config = uvicorn.Config(app, host=host, port=port, log_config=None, lifespan="auto", access_log=False, timeout_graceful_shutdown=2)  # type: ignore[arg-type]
+    server = _Server(config)
     try:
         socket = config.bind_socket()
     except SystemExit:
         raise StartRefused(f"{host}:{port} cannot be listened on: another program uses it; choose another port") from None
+    serving = asyncio.create_task(server.serve(sockets=[socket]))
     try:
-        await server.serve(sockets=[socket])
+        await asyncio.shield(serving)
     finally:
+        server.should_exit = True
+        await serving
         socket.close()
 
 

@@ -28,8 +28,8 @@ class ByteRange(NamedTuple):
 def asked_range(header: str | None, size: int) -> ByteRange | None:
     """The range a `Range` header asks for, cut to `size`; None: answer with everything.
 
-    Several ranges, other units and headers that are no range at all are passed over, as RFC 9110 (14.2) allows: no answer is larger than the
-    whole. Raises RangeNotSatisfiable for one good range of which there is nothing.
+    Several ranges, other units and headers that are no range at all are passed over, as RFC 9110 (14.2) allows, so that no answer is larger
+    than the whole. Raises RangeNotSatisfiable for one good range of which there is nothing.
     """
     found = _ONE_RANGE.fullmatch("".join((header or "").split()))
     if found is None or not (found["first"] or found["last"]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from itertools import groupby
 
 from segments.boxes import box, full_box, sample_description, trak
@@ -56,7 +57,10 @@ def _ticks(runs: bytes) -> int:
 
 
 class JoinedTable:
-    """The samples of one track over all pieces of a file, in file time: ticks from the earliest decode time of the file."""
+    """The samples of one track over all pieces of a file, in file time: ticks from the earliest decode time of the file.
+
+    First all pieces are appended, then the trak is made.
+    """
 
     def __init__(self, track_id: int, track: Track) -> None:
         self._track_id = track_id
@@ -66,12 +70,12 @@ class JoinedTable:
         self._durations: list[bytes] = []
         self._syncs: list[int] = []
         self._chunks: list[tuple[int, int]] = []
-        self._first_dts = self._end_dts = 0
+        self._first_dts = self._end_dts = self._lowest_offset = 0
         self.first_pts: int | None = None
         """Presentation time of the first sample; None if the track has none."""
 
     def append(self, table: TrackTable, *, shift: int, moved: int) -> None:
-        """Takes a piece whose media times are `shift` less than file time, and whose bytes lie `moved` further on in the mdat than in the segment.
+        """Takes a piece: file time is its media time plus `shift`, a place in the mdat its place in the segment plus `moved`.
 
         Raises DataDamaged where it begins before the last sample so far, or hours after it.
         """
@@ -83,6 +87,7 @@ class JoinedTable:
             self._first_dts = first_dts
         elif first_dts != self._end_dts:
             self._durations[-1] = _stretch_last(self._durations[-1], first_dts - self._end_dts)
+        self._lowest_offset = min(self._lowest_offset, *struct.unpack(f">{len(table.offsets) // 4}i", table.offsets)[1::2], 0)
         self._syncs += [number + self._samples for (number,) in struct.iter_unpack(">I", table.syncs)]
         self._chunks += [(chunk.position + moved, chunk.samples) for chunk in table.chunks if chunk.samples]
         self._durations.append(table.durations)
@@ -104,7 +109,7 @@ class JoinedTable:
 
     def _edits(self, delay: int, duration: int) -> bytes:
         """An edit list only where the first sample is composed late, or the track begins after the movie (ISO/IEC 14496-12, 8.6.6)."""
-        late = max(0, (self.first_pts or 0) - self._first_dts)
+        late = (self.first_pts or 0) - self._first_dts - self._lowest_offset
         if not (late or delay):
             return b""
         edits = [struct.pack(">QqI", delay, -1, 0x1_0000)] if delay else []
@@ -112,22 +117,38 @@ class JoinedTable:
         return box(b"edts", full_box(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits))
 
     def _stbl(self, mdat_content: int) -> bytes:
-        samples = struct.pack(">II", 0, self._samples)
-        return box(
-            b"stbl",
-            sample_description(self._track),
-            _counted(b"stts", 0, b"".join(self._durations), 8),
-            *self._composition(),
-            *([_counted(b"stss", 0, struct.pack(f">{len(self._syncs)}I", *self._syncs), 4)] if self._track.is_video else []),
-            _counted(b"stsc", 0, b"".join(self._chunk_runs()), 12),
-            full_box(b"stsz", 0, 0, samples, *(table.sizes for table in self._tables)),
-            _counted(b"co64", 0, struct.pack(f">{len(self._chunks)}Q", *(mdat_content + place for place, _ in self._chunks)), 8),
+        places = struct.pack(f">{len(self._chunks)}Q", *(mdat_content + place for place, _ in self._chunks))
+        return box(b"stbl", self._but_places, _counted(b"co64", 0, places, 8))
+
+    @cached_property
+    def _but_places(self) -> bytes:
+        """The boxes of stbl that do not depend on where the content of the mdat begins."""
+        sizes = full_box(b"stsz", 0, 0, struct.pack(">II", 0, self._samples), *(table.sizes for table in self._tables))
+        syncs = struct.pack(f">{len(self._syncs)}I", *self._syncs)
+        return b"".join(
+            [
+                sample_description(self._track),
+                _counted(b"stts", 0, b"".join(self._durations), 8),
+                self._composition(),
+                _counted(b"stss", 0, syncs, 4) if self._track.is_video else b"",
+                _counted(b"stsc", 0, b"".join(self._chunk_runs()), 12),
+                sizes,
+            ]
         )
 
-    def _composition(self) -> Iterator[bytes]:
-        """ctts with signed offsets, where any sample has one (8.6.1.3)."""
-        if any(table.offsets for table in self._tables):
-            yield _counted(b"ctts", 1, b"".join(table.offsets or _RUN.pack(table.samples, 0) for table in self._tables), 8)
+    def _composition(self) -> bytes:
+        """ctts, where any sample has an offset (8.6.1.3).
+
+        Offsets are raised until none is negative, and the edit list takes that back: libav shows a track with negative ones late.
+        """
+        if not any(table.offsets for table in self._tables):
+            return b""
+        runs = b"".join(table.offsets or _RUN.pack(table.samples, 0) for table in self._tables)
+        if self._lowest_offset:
+            numbers = list(struct.unpack(f">{len(runs) // 4}i", runs))
+            numbers[1::2] = [offset - self._lowest_offset for offset in numbers[1::2]]
+            runs = struct.pack(f">{len(numbers)}I", *numbers)
+        return _counted(b"ctts", 0, runs, 8)
 
     def _chunk_runs(self) -> Iterator[bytes]:
         """Rows of stsc: from which chunk on a chunk has how many samples (8.7.4)."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction as Ratio
 from itertools import accumulate
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import av
 from av.error import FFmpegError
@@ -129,7 +129,7 @@ def _last_until(track: VideoTrack, pictures: Iterable[CodedPicture], until: int)
 
 
 def _frames(track: VideoTrack, pictures: Iterable[CodedPicture]) -> Iterator[av.VideoFrame]:
-    decoder = av.VideoCodecContext.create(_DECODERS[track.codec], "r")
+    decoder = cast("av.VideoCodecContext", av.CodecContext.create(_DECODERS[track.codec], "r"))
     decoder.extradata = decoder_config(track)
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
@@ -144,7 +144,7 @@ def _jpeg(frame: av.VideoFrame, width: int | None) -> bytes:
     wide = min(width or frame.width, frame.width)
     high = max(1, round(frame.height * wide / frame.width))
     picture = frame.reformat(wide, high, format="yuvj420p")
-    encoder = av.VideoCodecContext.create("mjpeg", "w")
+    encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = wide, high, "yuvj420p", Ratio(1, TIMESCALE)
     encoder.options = {"flags": "+qscale", "global_quality": str(_QUALITY)}
     return b"".join(bytes(packet) for packet in [*encoder.encode(picture), *encoder.encode(None)])

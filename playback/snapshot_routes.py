@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from playback.access import Verb, needs
@@ -17,7 +18,7 @@ from playback.playlist import Piece, Window, stretches
 from playback.problems import described
 from playback.segment_bytes import read
 from playback.services import Given, Services
-from playback.snapshot import CodedPicture, Decoding, all_pictures, key_picture, snapshot, video_track
+from playback.snapshot import Decoding, Snapshot, all_pictures, key_picture, snapshot, video_track
 from segments.clock import US_PER_S, iso
 from segments.errors import BadInput
 from segments.model import Span
@@ -42,7 +43,7 @@ class JpegResponse(Response):
     media_type = "image/jpeg"
 
 
-_ANSWERS = {
+_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture",
         "content": {JpegResponse.media_type: {"schema": {"type": "string", "format": "binary"}}},
@@ -51,20 +52,54 @@ _ANSWERS = {
     **described(404, 502, 503),
 }
 
-At = Annotated[Moment, Query(description="The moment to show")]
-Width = Annotated[int | None, Query(ge=16, le=8192, description="Greatest width in pixels; without it, as recorded")]
-Exact = Annotated[bool, Query(description="Decode on from the key frame to the very picture")]
+
+class Asked(BaseModel):
+    """Which picture is wanted."""
+
+    at: Moment = Field(description="The moment to show")
+    width: int | None = Field(default=None, ge=16, le=8192, description="Greatest width in pixels; without it, as recorded")
+    exact: bool = Field(default=False, description="Decode on from the key frame to the very picture")
+
+
+def _decoding(request: Request) -> Decoding:
+    return cast("Decoding", request.app.state.decoding)
 
 
 @router.get("/cameras/{camera}/snapshot.jpg", dependencies=needs(Verb.VIEW), response_class=JpegResponse, responses=_ANSWERS)
-async def snapshot_at(request: Request, camera: CameraId, at: At, width: Width = None, exact: Exact = False) -> Response:  # noqa: FBT002
+async def snapshot_at(
+    services: Given, decoding: Annotated[Decoding, Depends(_decoding)], camera: CameraId, asked: Annotated[Asked, Query()]
+) -> Response:
     """The key frame at or before a moment, or the very picture; of footage that ended at most 10 s before it."""
-    services = cast("Services", request.app.state.services)
-    pieces = await _pieces(services, camera, at)
+    pieces = await _pieces(services, camera, asked.at)
     row, first = pieces[0].row, pieces[0].row.fragments[0]
-    until = first.pts + (at + CLOSE_US - row.start_us) * 9 // 100
-    run, pictures = await asyncio.gather(run_of(services, camera, row.run), _pictures(services, pieces, exact=exact))
-    decoding = cast("Decoding", request.app.state.decoding)
-    still = await decoding.run(partial(_still, run.init, pictures, until, width))
+    until = first.pts + (asked.at + CLOSE_US - row.start_us) * 9 // 100
+    run, data = await asyncio.gather(run_of(services, camera, row.run), _bytes(services, pieces, exact=asked.exact))
+    still = await decoding.run(partial(_still, run.init, data, until, asked))
     shown_us = row.start_us + (still.pts - first.pts) * 100 // 9
     return JpegResponse(still.jpeg, headers={TIME_HEADER: iso(shown_us), "Cache-Control": "no-store"})
+
+
+async def _pieces(services: Services, camera: str, at_us: int) -> Sequence[Piece]:
+    """The fragments of one row from the last key frame at or before a moment up to the one that shows it; raises NoFootage."""
+    span = Span(max(0, at_us - LOOK_BACK_US), at_us + CLOSE_US + 1)
+    rows, _ = await rows_of(services, camera, span)
+    found = stretches(rows, Window(span, growing=False))
+    pieces = found[-1] if found else []
+    key = next((place for place in reversed(range(len(pieces))) if pieces[place].fragment.key_length), None)
+    if key is None:
+        raise await no_footage(services, camera, span)
+    return pieces[key:]
+
+
+async def _bytes(services: Services, pieces: Sequence[Piece], *, exact: bool) -> bytes:
+    """The key frame of the first fragment; for an exact picture all of them."""
+    row, first, last = pieces[0].row, pieces[0].fragment, pieces[-1].fragment
+    end = last.offset + last.length if exact else first.offset + first.key_length
+    if exact and end - first.offset > MAX_EXACT_BYTES:
+        raise BadInput(f"the key frame lies {(end - first.offset) >> 20} MiB before this picture: ask without `exact`")
+    return await read(services, row, first.offset, end)
+
+
+def _still(init: bytes, data: bytes, until: int, asked: Asked) -> Snapshot:
+    pictures = all_pictures(data) if asked.exact else [key_picture(data)]
+    return snapshot(video_track(init), pictures, until=until, width=asked.width)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -17,7 +18,6 @@ from playback.footage import LiveEdge, no_footage, rows_of, run_of
 from playback.playlist import MAX_SPAN_US, Piece, Window, key_entries, media_entries, media_text, multivariant_text, stretches
 from playback.problems import described
 from playback.services import Given, Services
-from segments.clock import iso
 from segments.errors import NotFound, TryAgain
 from segments.model import Run, Span
 
@@ -30,7 +30,7 @@ class PlaylistResponse(Response):
     media_type = "application/vnd.apple.mpegurl"
 
 
-_ANSWERS = {
+_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {PlaylistResponse.media_type: {"schema": {"type": "string"}}}, "description": "A playlist (RFC 8216)"},
     **described(404),
 }
@@ -50,7 +50,7 @@ async def multivariant(request: Request, services: Given, camera: CameraId, span
     """What there is to play over at most 24 h: the media playlist with its codecs, and the I-frame playlist."""
     laid = await _lay(services, camera, span)
     runs = await _runs(services, camera, laid)
-    query = urlencode({"from": iso(span.start_us), "to": iso(span.end_us)})
+    query = urlencode({"from": request.query_params["from"], "to": request.query_params["to"]})
     return _answer(request, multivariant_text(laid.found, runs, laid.window, query), laid.edge)
 
 

@@ -1,7 +1,7 @@
 """Virtual mp4: a playable file of any span, laid out from the tails of segments alone.
 
-Progressive: ftyp and moov, then one mdat that holds, verbatim, a byte range of each segment. The moofs inside are dead bytes; every stored byte
-stays as it was hashed. Gaps are left out; the manifest says which wall time each part of the file shows.
+Progressive: ftyp and moov, then one mdat that holds, verbatim, a byte range of each segment. The moofs inside are dead bytes; every
+stored byte stays as it was hashed. Gaps are left out; the manifest says which wall time each part of the file shows.
 """
 
 from __future__ import annotations
@@ -131,7 +131,12 @@ def _piece(footage: Footage) -> _Piece:
             first = index
         if at_us < wanted.end_us:
             end = index + 1
-    return _Piece(row, tail, first, max(end, first + 1), tuple(cut(table, first, max(end, first + 1)) for table in tail.tracks))
+    end = max(end, first + 1)
+    piece = _Piece(row, tail, first, end, tuple(cut(table, first, end) for table in tail.tracks))
+    places = [chunk.position for table in piece.tables for chunk in table.chunks if chunk.samples]
+    if not places or min(places) < piece.range.start or max(places) >= piece.range.end:
+        raise DataDamaged(f"{row.key}: its tail tells of samples outside its fragments")
+    return piece
 
 
 # --- the file --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,17 +65,17 @@ def repair(path: Path, form: SegmentFormat[S]) -> Repaired | None:
     """Seals what is whole in a `.part` whose writer is dead, or in a `.torn` one; None if nothing was whole and it was removed.
 
     The segment is written anew and never cut in place: after a failed sync the pages of the old file cannot be believed to reach the
-    disk, and a writer thought dead may still append to it. Of a torn file only the durable bytes are read, since pages behind them
-    may have lost their content but not their place. The order (new file synced, named `.mp4`, folder synced, old file removed) leaves
-    the old file, or both, or the new one at any crash; running it again ends the same. It needs room for one segment, out of the
-    space the spool keeps back; an OSError says that the old file is still as it was.
+    disk, and a writer thought dead may still append to it. Of a torn file only the durable bytes are read, and of any file only what
+    lies before its first hole: bytes behind may have their place but not their content. The order (new file synced, named `.mp4`,
+    folder synced, old file removed) leaves the old file, or both, or the new one at any crash; running it again ends the same. It
+    needs room for one segment, out of the space the spool keeps back; an OSError says that the old file is still as it was.
     """
     torn = spool_file(path)
     if torn is None or torn.kind not in (SpoolKind.PART, SpoolKind.TORN):
         raise BadInput(f"{path} is not an open segment of a spool")
     sealed = torn.as_kind(SpoolKind.SEALED)
     if sealed.path.exists():  # a crash came between the last two steps
-        repaired = Repaired(sealed, len(form.scan(sealed.path.read_bytes()).fragments), 0)
+        repaired: Repaired | None = Repaired(sealed, len(form.scan(sealed.path.read_bytes()).fragments), 0)
     else:
         repaired = _seal_again(torn, sealed, form)
     path.unlink()
@@ -82,16 +83,29 @@ def repair(path: Path, form: SegmentFormat[S]) -> Repaired | None:
 
 
 def _seal_again(torn: SpoolFile, sealed: SpoolFile, form: SegmentFormat[S]) -> Repaired | None:
-    written = torn.path.read_bytes()
-    data = written[: torn.durable_bytes]
+    size_bytes = torn.path.stat().st_size
+    data = _written(torn.path)[: torn.durable_bytes]
     found = form.scan(data)
     if not found.fragments:
         return None
     if found.complete:
         write_durably(sealed.path, data)
-        return Repaired(sealed, len(found.fragments), len(written) - len(data))
+        return Repaired(sealed, len(found.fragments), size_bytes - len(data))
     write_durably(sealed.path, memoryview(data)[: found.good_bytes], form.tail(torn, found))
-    return Repaired(sealed, len(found.fragments), len(written) - found.good_bytes)
+    return Repaired(sealed, len(found.fragments), size_bytes - found.good_bytes)
+
+
+def _written(path: Path) -> bytes:
+    """What was really written. After a power cut a file may have its length on the disk but not yet its last blocks, which read as zeros
+    in whole-looking fragments; the file system knows them as holes, as long as no cached page hides them."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            hole = os.lseek(file.fileno(), 0, os.SEEK_HOLE)
+        except OSError:  # empty, or a file system that knows no holes
+            return file.read()
+        file.seek(0)
+        return file.read(hole)
 
 
 def facts_of(torn: SpoolFile, found: Scan, run: Run | None) -> Facts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -69,6 +70,7 @@ class ShardServer:
         self._connected: dict[int, _Shard] = {}
         self._states: asyncio.Queue[StateChange] = asyncio.Queue(MAX_WAITING_STATES)
         self._pools: dict[str, str] = {}
+        self._present: dict[str, CameraState] = {}
 
     def pool_of(self, camera: str) -> str | None:
         """The pool of an assigned camera; None if the camera is not known here."""
@@ -77,6 +79,10 @@ class ShardServer:
     def counts(self) -> list[Counts]:
         """The latest counts of the connected recorders."""
         return [shard.counts for shard in self._connected.values()]
+
+    def camera_states(self) -> dict[str, int]:
+        """How many cameras of the connected recorders are in each state."""
+        return dict(Counter(state.value for camera, state in self._present.items() if camera in self._pools))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One recorder's connection, from its hello to its end."""
@@ -194,6 +200,8 @@ class ShardServer:
         """Sends the shard's cameras if they have changed."""
         cameras = tuple([item async for item in self._assigned(shard.shard)])
         if cameras != shard.cameras:
+            for gone in {item.camera.id for item in shard.cameras or ()} - {item.camera.id for item in cameras}:
+                self._pools.pop(gone, None)
             shard.cameras = cameras
             shard.link.send(Assign(self._settings.site, epoch, cameras))
 
@@ -236,6 +244,7 @@ class ShardServer:
         self._note(StateChange(camera, at_us, CameraState.WAITING, Cause.RECORDER_AWAY, detail))
 
     def _note(self, change: StateChange) -> None:
+        self._present[change.camera] = change.state
         if self._states.full():
             self._states.get_nowait()
             log.error("states wait for the index in too great a number; the oldest is dropped")

@@ -20,8 +20,8 @@ FRAME_SAMPLES = 1024
 """Samples of one AAC-LC access unit (ISO/IEC 14496-3, 4.5.2.1.1)."""
 MAX_DRIFT = TIMESCALE // 5
 """Ticks the given times may be away from the count of samples before they are believed."""
-RATES_HZ = frozenset({96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350})
-"""Sampling rates AAC names (ISO/IEC 14496-3, table 1.18)."""
+RATES_HZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
+"""Sampling rates AAC names, by their index (ISO/IEC 14496-3, table 1.18)."""
 MAX_CHANNELS = 2
 _BITS_A_SAMPLE = 3
 _MAX_BITRATE = 64_000  # of one channel
@@ -47,13 +47,17 @@ def make_sound_encoder(codec_name: str, rate_hz: int, channels: int, track_index
     return AacEncoder(decoder, rate_hz, channels, track_index)
 
 
+SoundDecoder = AudioCodecContext
+"""What turns coded sound into samples."""
+
+
 class AacEncoder:
     """Decodes with the given decoder, which it takes over, and encodes AAC-LC of the same rate.
 
-    It takes 3 bits a sample and at most 64 kbit/s a channel. Not thread-safe. Raises BadInput if AAC does not know the rate or libav cannot encode it.
+    It takes 3 bits a sample and at most 64 kbit/s a channel. Not thread-safe. Raises BadInput if AAC does not know the rate.
     """
 
-    def __init__(self, decoder: AudioCodecContext, rate_hz: int, channels: int, track_index: int = 0) -> None:
+    def __init__(self, decoder: SoundDecoder, rate_hz: int, channels: int, track_index: int = 0) -> None:
         if rate_hz not in RATES_HZ:
             raise BadInput(f"sound at {rate_hz} Hz; AAC knows {', '.join(map(str, sorted(RATES_HZ)))}")
         layout = "mono" if channels == 1 else "stereo"

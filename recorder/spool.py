@@ -7,6 +7,7 @@ removes footage: a full spool refuses new bytes before it has written any of the
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from recorder.run_end import mark_end
 from recorder.spool_folder import FILE_MODE, FOLDER_MODE, SpoolFile, SpoolKind, free_bytes, spool_usage
 from segments.clock import Clock, SystemClock
 from segments.errors import BadInput, KeepsightError, TryAgain
 from segments.keys import CAMERA_ID, parse_run
+from segments.model import Cause
 
 _RECOUNT_FULL_NS = 900_000_000
 """A full folder is counted again so often, by questions that come each second."""
@@ -94,6 +97,10 @@ class Spool:
             fits = self._fits(wanted_bytes)
         self.full = not fits
         return fits
+
+    def end_run(self, camera: str, run: str, cause: Cause) -> None:
+        """Leaves the mark that a run is over, and why; see `recorder.run_end`."""
+        mark_end(self.folder, camera, run, cause)
 
     def claim(self, wanted_bytes: int) -> None:
         """Counts bytes about to be appended, or raises SpoolFull."""
@@ -242,10 +249,19 @@ class SyncRound:
 
 
 def _created(path: Path) -> int:
-    """A new file; its folders are made again if an uploader removes them, emptied, at this moment."""
+    """A new file; its folders are made again if an uploader removes them, emptied, at this moment.
+
+    It is locked before it has its name, so that nobody meets it and thinks its writer dead; see `spool_folder.is_written_to`.
+    """
+    unnamed = path.with_name(f".{path.name}")
+    if path.exists():  # runs are never used again, and a run has one writer
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     for _ in range(3):
         with suppress(FileNotFoundError):
             path.parent.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, FILE_MODE)
+            descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, FILE_MODE)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            unnamed.rename(path)
+            return descriptor
     raise FileNotFoundError(errno.ENOENT, "its folder does not stay", str(path))

@@ -77,6 +77,21 @@ def open_parts(folder: Path) -> list[SpoolFile]:
     return _listed(folder, SpoolKind.PART, SpoolKind.TORN)
 
 
+def is_written_to(path: Path) -> bool:
+    """Whether the process that writes this open segment still lives: it holds a lock that dies with it. False if the file is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def spool_usage(folder: Path) -> int:
     """Bytes the spool's files take on the disk, allocated blocks, whatever their names; files that go meanwhile count as gone."""
     total_bytes = 0

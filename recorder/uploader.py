@@ -16,6 +16,7 @@ from recorder.spool_folder import SpoolFile, SpoolKind, remove, sealed_files, sh
 from segments.clock import Clock
 from segments.commit import CommitIndex, CommitRules, Committed, commit, commit_stored, store_object
 from segments.errors import Conflict, DataDamaged, KeepsightError, NotFound, Refused, TryAgain
+from segments.facts import ONVIF_VERSION
 from segments.keys import SegmentKey
 from segments.model import Row, Run, SealedSegment, Span
 from segments.ports import ObjectStore, ReadRows
@@ -74,6 +75,8 @@ class Uploader:
         """What a person must look at, by name; an alarm goes when its cause does."""
         self.stored = self.indexed = 0
         """Fragments stored, and stored and indexed, since this process started."""
+        self.waiting = 0
+        """Sealed segments and stubs in the spool, as last seen."""
 
     def hint(self) -> None:
         """There is something new in the spool."""
@@ -92,6 +95,7 @@ class Uploader:
     async def work(self) -> None:
         """Goes once through all that waits and is due: sealed segments, stubs, ended runs."""
         files = await asyncio.to_thread(lambda: [*sealed_files(self._folder), *stubs(self._folder)])
+        self.waiting = len(files)
         now_ns = self._clock.monotonic_ns()
         self._retries = {file.path: self._retries[file.path] for file in files if file.path in self._retries}
         due = [file for file in files if file.path not in self._retries or self._retries[file.path].at_ns <= now_ns]
@@ -178,7 +182,7 @@ class Uploader:
         last = await self._last_row(run)
         if last is not None:
             key = str(SegmentKey(run.camera, run.id, last.end_us, last.counter + 1, is_end=True))
-            attributes = {"Version": "1.0", "Source": run.camera, "End-Cause": ended.cause.value}
+            attributes = {"version": ONVIF_VERSION, "source": run.camera, "end-cause": ended.cause.value}
             await store_object(self._pool(last), key, b"", size=0, sha256=EMPTY_SHA256, attributes=attributes)
         await self._index.put_run(replace(run, ended=True, end_cause=ended.cause.value))
         await asyncio.to_thread(forget, ended)

@@ -78,17 +78,17 @@ class Facts:
         )
 
     def attributes(self, size: int) -> dict[str, str]:
-        """Object attributes by their names in the ONVIF annex (Recording Control 26.06, object attributes)."""
+        """Object attributes by their names in the ONVIF annex (Recording Control 26.06, object attributes); stores fold them to lower case."""
         seconds = max(self.end_us - self.start_us, 1) / 1_000_000
         return {
-            "Version": ONVIF_VERSION,
-            "Source": self.camera,
-            "Duration": f"PT{seconds:.6f}S",
-            "FullContentType": f'video/mp4; codecs="{self.codecs}"',
-            "VideoWidth": str(self.width),
-            "VideoHeight": str(self.height),
-            "VideoBitrate": str(round(size * 8 / seconds / 1000)),
-            "Timescale": str(TIMESCALE),
+            "version": ONVIF_VERSION,
+            "source": self.camera,
+            "duration": f"PT{seconds:.6f}S",
+            "fullcontenttype": f'video/mp4; codecs="{self.codecs}"',
+            "videowidth": str(self.width),
+            "videoheight": str(self.height),
+            "videobitrate": str(round(size * 8 / seconds / 1000)),
+            "timescale": str(TIMESCALE),
         }
 
 

@@ -156,4 +156,4 @@ def a_sealed_segment(*, attributes: tuple[tuple[str, str], ...] = (), **row_fiel
     row = a_row(**row_fields)
     offset_us = row.counter * SEGMENT_S * US_PER_S
     run = a_run(camera=row.camera, id=row.run, start_us=row.start_us - offset_us, last_us=row.end_us, codecs=row.codecs)
-    return SealedSegment(row, run, attributes or (("Version", "1.0"), ("Source", row.camera)))
+    return SealedSegment(row, run, attributes or (("version", "1.0"), ("source", row.camera)))

@@ -1,4 +1,4 @@
-"""From de-packetized units to the sink: one timeline for all tracks, and the tracks announced before their first unit and on each change."""
+"""From de-packetized units to the sink: one timeline, and the tracks announced before their first unit and at each change."""
 
 from __future__ import annotations
 

@@ -87,9 +87,12 @@ def request_bytes(method: str, uri: str, headers: Mapping[str, str]) -> bytes:
 
 
 def session_of(header: str) -> tuple[str, float]:
-    """The id and the timeout in seconds (60 if none is named, RFC 2326 part 12.37) of a Session header; raises DataDamaged."""
+    """The id ('' where there is none) and the timeout in seconds (60 if none is named, RFC 2326 part 12.37) of a Session header.
+
+    Raises DataDamaged if the id could not stand in a header.
+    """
     session, *parameters = (part.strip() for part in header.split(";"))
-    if not re.fullmatch(r"[!-~]{1,256}", session):
+    if not re.fullmatch(r"[!-~]{0,256}", session):
         raise DataDamaged("the camera gave a session id that cannot be used")
     for parameter in parameters:
         found = re.fullmatch(r"timeout\s*=\s*(\d{1,6})", parameter, re.IGNORECASE)

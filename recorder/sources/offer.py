@@ -47,6 +47,11 @@ class Choice:
     sound: SoundOffer | None
     notes: tuple[str, ...]
 
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """The chosen sections, video first."""
+        return (self.video.media, self.sound.media) if self.sound else (self.video.media,)
+
 
 def choose(description: SessionDescription, sound_factory: SoundFactory | None) -> Choice | None:
     """The tracks to record; None if there is no video of ours among them."""

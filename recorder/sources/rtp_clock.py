@@ -34,7 +34,7 @@ class RtpClock:
 
     def advance(self, stamp: int) -> int:
         """The media time in ticks of the next unit's RTP time."""
-        self._extended += _difference(stamp, self._extended)
+        self._extended += (stamp - self._extended + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
         return (self._extended - self._origin) * TIMESCALE // self.rate_hz + self._offset
 
     def at(self, stamp: int) -> int:

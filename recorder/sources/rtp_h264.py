@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from recorder.sources.limits import Limits
-from recorder.sources.parameter_store import ParameterStore, exp_golomb
-from recorder.sources.rtp import Losses
-from recorder.sources.rtp_video import Deliver, Role, VideoPackets
+from recorder.sources.parameter_store import exp_golomb
+from recorder.sources.rtp_video import DROP, KEEP, KEY_SLICE, SET, SLICE, VideoPackets
 
 _STAP_A, _FU_A = 24, 28
 _SPS = 7
-_ROLES = {1: Role.SLICE, 2: Role.SLICE, 5: Role.KEY_SLICE, 7: Role.SET, 8: Role.SET, 9: Role.DROP, 12: Role.DROP}
+_ROLES = {1: SLICE, 2: SLICE, 5: KEY_SLICE, 7: SET, 8: SET, 9: DROP, 12: DROP}
 
 
 def set_id(unit: bytes) -> tuple[int, int]:
@@ -23,12 +21,7 @@ class H264Packets(VideoPackets):
 
     NAL_HEADER = 1
     FRAGMENT_HEADER = 2
-
-    def __init__(self, deliver: Deliver, losses: Losses, limits: Limits) -> None:
-        super().__init__(ParameterStore(set_id), deliver, losses, limits)
-
-    def _role(self, first: int) -> Role:
-        return _ROLES.get(first & 0x1F, Role.KEEP)
+    ROLES = tuple(_ROLES.get(first & 0x1F, KEEP) for first in range(256))
 
     def _finish(self, unit: bytearray, *, key: bool, with_sets: bool) -> None:
         if key or with_sets:

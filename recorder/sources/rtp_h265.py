@@ -5,20 +5,17 @@ from __future__ import annotations
 from recorder.sources.limits import Limits
 from recorder.sources.parameter_store import ParameterStore, exp_golomb
 from recorder.sources.rtp import Losses
-from recorder.sources.rtp_video import Deliver, Role, VideoPackets
+from recorder.sources.rtp_video import DROP, KEEP, KEY_SLICE, SET, SLICE, Deliver, VideoPackets
 
 _AGGREGATE, _FRAGMENT, _FIRST_UNSPECIFIED = 48, 49, 48
 _VPS, _SPS = 32, 33
 _LEVEL_BYTES = 12
 
 
-def _role_of(kind: int) -> Role:
+def _role_of(kind: int) -> int:
     if kind < 32:
-        return Role.KEY_SLICE if 16 <= kind <= 21 else Role.SLICE
-    return Role.SET if kind <= 34 else Role.DROP if kind in (35, 38) else Role.KEEP
-
-
-_ROLES = tuple(map(_role_of, range(64)))
+        return KEY_SLICE if 16 <= kind <= 21 else SLICE
+    return SET if kind <= 34 else DROP if kind in (35, 38) else KEEP
 
 
 def set_id(unit: bytes) -> tuple[int, int]:
@@ -46,13 +43,11 @@ class H265Packets(VideoPackets):
 
     NAL_HEADER = 2
     FRAGMENT_HEADER = 3
+    ROLES = tuple(_role_of(first >> 1 & 0x3F) for first in range(256))
 
-    def __init__(self, deliver: Deliver, losses: Losses, limits: Limits, *, with_donl: bool) -> None:
-        super().__init__(ParameterStore(set_id), deliver, losses, limits)
+    def __init__(self, sets: ParameterStore, deliver: Deliver, losses: Losses, limits: Limits, *, with_donl: bool = False) -> None:
+        super().__init__(sets, deliver, losses, limits)
         self._donl = 2 if with_donl else 0
-
-    def _role(self, first: int) -> Role:
-        return _ROLES[first >> 1 & 0x3F]
 
     def _finish(self, unit: bytearray, *, key: bool, with_sets: bool) -> None:
         pass

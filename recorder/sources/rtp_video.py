@@ -6,8 +6,7 @@ This is where a recorder spends its time: the packets in the middle of a fragmen
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from enum import IntEnum
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from recorder.sources.limits import Limits
@@ -25,18 +24,12 @@ _SEQUENCE_BACK = 64
 """A sequence number up to so far behind is a repeated packet, further it is a new start."""
 
 _HEADER = struct.Struct(">BBHII")
-_MIDDLE = struct.Struct(">HHHHQI")
+_MIDDLE = struct.Struct(">IIQI")
 _LENGTH = struct.Struct(">I")
 
 
-class Role(IntEnum):
-    """What becomes of a NAL unit."""
-
-    KEEP = 0
-    DROP = 1
-    SET = 2
-    SLICE = 3
-    KEY_SLICE = 4
+KEEP, DROP, SET, SLICE, KEY_SLICE = range(5)
+"""Roles: what becomes of a NAL unit. From SLICE on it belongs to the picture itself."""
 
 
 class VideoPackets:
@@ -50,6 +43,8 @@ class VideoPackets:
     """Bytes of a NAL unit's header."""
     FRAGMENT_HEADER: ClassVar[int]
     """Bytes in front of a fragment: NAL header and FU header."""
+    ROLES: ClassVar[Sequence[int]]
+    """The role of a NAL unit by its first byte."""
 
     def __init__(self, sets: ParameterStore, deliver: Deliver, losses: Losses, limits: Limits) -> None:
         self.sets = sets
@@ -101,19 +96,27 @@ class VideoPackets:
         return after
 
     def _run(self, view: memoryview, pos: int, end: int) -> int:
-        """Takes packets that differ from a middle fragment of the open NAL unit in sequence number and content only."""
+        """Takes packets that differ from a middle fragment of the open NAL unit in length, sequence number and content only."""
         unit, unpack, skip = self._unit, _MIDDLE.unpack_from, FRAMING + 12 + self.FRAGMENT_HEADER
-        channel, kind, source, sequence = self._channel, 0x8000 | self._kind, self._stamp << 32 | self._ssrc, self._sequence
-        fragment, shift, last = self._fragment_head, 8 * (4 - self.FRAGMENT_HEADER), end - _MIDDLE.size
+        source, fragment, shift = self._stamp << 32 | self._ssrc, self._fragment_head, 8 * (4 - self.FRAGMENT_HEADER)
+        number = (0x8000 | self._kind) << 16 | self._sequence
+        framing = step = 0
+        last = end - _MIDDLE.size
         while pos <= last:
-            frame, length, flags, number, origin, head = unpack(view, pos)
-            after = pos + 4 + length
-            if number != sequence or head >> shift != fragment or origin != source or flags != kind or frame != channel or after > end:
+            frame, numbered, origin, head = unpack(view, pos)
+            if numbered != number or head >> shift != fragment or origin != source:
+                break
+            if frame != framing:
+                if frame >> 16 != self._channel:
+                    break
+                framing, step = frame, 4 + (frame & 0xFFFF)
+            after = pos + step
+            if after > end:
                 break
             unit += view[pos + skip : after]
-            sequence = sequence + 1 & 0xFFFF
             pos = after
-        self._sequence = sequence
+            number += 1 if number & 0xFFFF != 0xFFFF else -0xFFFF
+        self._sequence = number & 0xFFFF
         if len(unit) - self._fragment > self._limits.nal_bytes or len(unit) > self._limits.unit_bytes:
             self._spoil()
         return pos
@@ -122,10 +125,6 @@ class VideoPackets:
 
     def _take(self, view: memoryview, start: int, stop: int) -> bool:
         """Takes one payload; False if it is damaged or of a kind that is not expected."""
-        raise NotImplementedError
-
-    def _role(self, first: int) -> Role:
-        """What becomes of a NAL unit with this first byte."""
         raise NotImplementedError
 
     def _finish(self, unit: bytearray, *, key: bool, with_sets: bool) -> None:
@@ -138,13 +137,13 @@ class VideoPackets:
         """Adds a whole NAL unit; False if it cannot be one."""
         if not self.NAL_HEADER < stop - start <= self._limits.nal_bytes or len(self._unit) + stop - start > self._limits.unit_bytes:
             return False
-        role = self._role(view[start])
-        if role is Role.DROP:
+        role = self.ROLES[view[start]]
+        if role == DROP:
             return True
-        if role is Role.SET:
+        if role == SET:
             self._with_sets = True
             return self.sets.add(bytes(view[start:stop]))
-        if role >= Role.SLICE and not self._slice(role, view[start + self.NAL_HEADER]):
+        if role >= SLICE and not self._slice(role, view[start + self.NAL_HEADER]):
             return False
         self._unit += _LENGTH.pack(stop - start)
         self._unit += view[start:stop]
@@ -153,8 +152,8 @@ class VideoPackets:
     def _begin_fragments(self, header: bytes, head: int, view: memoryview, span: tuple[int, int]) -> bool:
         """Opens a fragmented NAL unit; `head` is what its middle packets begin with, as a number."""
         start, stop = span
-        role = self._role(header[0])
-        if self._fragment >= 0 or stop <= start or (role >= Role.SLICE and not self._slice(role, view[start])):
+        role = self.ROLES[header[0]]
+        if self._fragment >= 0 or stop <= start or (role >= SLICE and not self._slice(role, view[start])):
             return False
         self._fragment, self._fragment_head, self._fragment_role = len(self._unit), head, role
         self._unit += b"\0\0\0\0" + header
@@ -175,22 +174,22 @@ class VideoPackets:
         unit, opened = self._unit, self._fragment
         self._fragment = _NONE
         _LENGTH.pack_into(unit, opened, len(unit) - opened - 4)
-        if self._fragment_role in (Role.DROP, Role.SET):
+        if self._fragment_role in (DROP, SET):
             nal = bytes(unit[opened + 4 :])
             del unit[opened:]
-            if self._fragment_role is Role.SET:
+            if self._fragment_role == SET:
                 self._with_sets = True
                 return self.sets.add(nal)
         return True
 
-    def _slice(self, role: Role, first: int) -> bool:
+    def _slice(self, role: int, first: int) -> bool:
         """Notes a slice; the first of a picture says so in its first bit (first_mb_in_slice = 0, first_slice_segment_in_pic_flag)."""
         if not self._has_slice and not first & 0x80:
             if self._ended_by_marker:
                 self._trust = _NEVER
             return False
         self._has_slice = True
-        self._key = self._key or role is Role.KEY_SLICE
+        self._key = self._key or role == KEY_SLICE
         return True
 
     # --- access units ---
@@ -208,8 +207,9 @@ class VideoPackets:
 
     def _next_time(self, stamp: int, ssrc: int) -> None:
         """A new RTP time ends the unit before it."""
-        self._learn()
         if self._has_slice and not self._damaged:
+            if 0 <= self._trust < MARKS_TO_TRUST:
+                self._learn()
             self._emit()
         if ssrc != self._ssrc:
             self.awaits_key = self._begun
@@ -227,8 +227,7 @@ class VideoPackets:
             self._ended_by_marker = True
 
     def _learn(self) -> None:
-        if self._trust in (_NEVER, MARKS_TO_TRUST) or not self._has_slice or self._damaged:
-            return
+        """Looks how the marker stood in a unit that its successor's time has ended."""
         if self._marks != 1 or not self._last_marked:
             self._trust = 0
         elif self._unit_packets > 1:
@@ -255,6 +254,6 @@ class VideoPackets:
     def _clear(self) -> None:
         self._unit = bytearray()
         self._fragment = self._fragment_head = _NONE
-        self._fragment_role = Role.KEEP
+        self._fragment_role = KEEP
         self._key = self._has_slice = self._with_sets = self._damaged = self._last_marked = self._ended_by_marker = False
         self._unit_packets = self._marks = self._arrived_us = 0

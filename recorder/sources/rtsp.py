@@ -11,29 +11,21 @@ from dataclasses import dataclass
 
 from recorder.address import RTSP_SCHEMES, PinnedAddress, parse_url
 from recorder.source import Sink, SoundFactory, SourceEnded
-from recorder.sources.delivery import Delivery
-from recorder.sources.interleaved import PacketHandler
+from recorder.sources.chain import MediaChain
 from recorder.sources.limits import DEFAULT_LIMITS, Limits
 from recorder.sources.message import Message, interleaved_channels, rtp_times, session_of
-from recorder.sources.offer import Choice, choose
+from recorder.sources.offer import choose
 from recorder.sources.poller import Poller
-from recorder.sources.rtp import Losses, read_report
-from recorder.sources.rtp_aac import AacPackets
-from recorder.sources.rtp_g711 import SoundPackets
-from recorder.sources.rtp_h264 import H264Packets
-from recorder.sources.rtp_h265 import H265Packets
-from recorder.sources.rtp_video import VideoPackets
+from recorder.sources.rtp import Losses
 from recorder.sources.rtsp_connection import RtspConnection
 from recorder.sources.sdp import control_url, parse_sdp
 from segments.clock import Clock
 from segments.errors import BadInput, DataDamaged, Refused, TryAgain
-from segments.media import Codec
 from segments.model import Cause, Credential
 
 AddressCheck = Callable[[str], Awaitable[PinnedAddress]]
 """Resolves, checks and pins the host of a URL (address.resolve_and_pin with the settings' networks)."""
 
-_SAMPLES_A_FRAME = 1024
 _SHORTEST_STEP_S = 0.25
 
 
@@ -44,8 +36,7 @@ class _Playing:
     url: str
     timeout_s: float
     keep_alive: str
-    video: VideoPackets
-    delivery: Delivery
+    chain: MediaChain
 
 
 class RtspSource:
@@ -107,68 +98,16 @@ class RtspSource:
         if choice is None:
             raise SourceEnded(Cause.UNSUPPORTED, "the camera offers neither H.264 nor H.265 video over RTP")
         base = base_url(described, self._url)
-        tracks = [choice.video.media, *([choice.sound.media] if choice.sound else [])]
-        controls = [control_url(base, media.control) for media in tracks]
-        video, delivery, handlers = self._wire_up(connection, choice, sink)
-        timeout_s = 60.0
-        for index, control in enumerate(controls):
-            channels = (2 * index, 2 * index + 1)
-            headers = {"Transport": f"RTP/AVP/TCP;unicast;interleaved={channels[0]}-{channels[1]}"}
-            answer = _accepted(await connection.exchange("SETUP", control, headers))
-            transport = answer.header("transport")
-            if "udp" in transport.lower() or "client_port" in transport.lower():
-                raise SourceEnded(Cause.UNSUPPORTED, "the camera does not offer RTP over TCP")
-            channels = interleaved_channels(transport) or channels
-            if index == 0:
-                connection.session, timeout_s = session_of(answer.header("session"))
-                video.configure(channels[0], choice.video.media.payload_type)
-            connection.add_channels(channels, *handlers[index])
+        controls = [control_url(base, media.control) for media in choice.media]
+        chain = MediaChain(choice, sink, self.losses, self._limits, lambda text: connection.fail(Cause.CAMERA_AWAY, text))
+        connection.on_batch = chain.on_batch
+        timeouts_s = [await _set_up(connection, chain, index, control) for index, control in enumerate(controls)]
         whole = control_url(base, description.control)
         played = _accepted(await connection.exchange("PLAY", whole, {"Range": "npt=0.000-"}))
         connection.stream()
-        delivery.begin(_rtp_info(played, controls))
+        chain.delivery.begin(_rtp_info(played, controls))
         methods = {name.strip().upper() for name in options.header("public").split(",")}
-        return _Playing(whole, timeout_s, "GET_PARAMETER" if "GET_PARAMETER" in methods else "OPTIONS", video, delivery)
-
-    def _wire_up(
-        self, connection: RtspConnection, choice: Choice, sink: Sink
-    ) -> tuple[VideoPackets, Delivery, list[tuple[PacketHandler, PacketHandler]]]:
-        """The chain from packets to the sink; handlers (RTP, RTCP) by track."""
-        deliver: Delivery
-        losses, limits = self.losses, self._limits
-
-        def on_video(stamp: int, key: bool, data: bytearray, arrival_us: int) -> None:
-            deliver.video(stamp, key, data, arrival_us)
-
-        def on_report(view: memoryview, pos: int, after: int, end: int) -> int:
-            report, bye = read_report(view, pos, after)
-            if report:
-                deliver.report(report)
-            if bye:
-                connection.fail(Cause.CAMERA_AWAY, "the camera ended the stream (RTCP BYE)")
-            return after
-
-        video: VideoPackets
-        if choice.video.codec is Codec.H264:
-            video = H264Packets(on_video, losses, limits)
-        else:
-            video = H265Packets(on_video, losses, limits, with_donl=choice.video.with_donl)
-        for unit in choice.video.parameter_sets:
-            video.sets.add(unit)
-        deliver = Delivery(sink, choice, video.sets, losses, limits)
-        handlers: list[tuple[PacketHandler, PacketHandler]] = [(video.packet, on_report)]
-        if choice.sound:
-            payload_type = choice.sound.media.payload_type
-            if choice.sound.encoder is None:
-                handlers.append((AacPackets(payload_type, _SAMPLES_A_FRAME, deliver.sound, losses).packet, _pass_over))
-            else:
-                handlers.append((SoundPackets(payload_type, deliver.sound, losses).packet, _pass_over))
-
-        def on_batch(now_us: int) -> None:
-            video.arrival_us = deliver.arrival_us = now_us
-
-        connection.on_batch = on_batch
-        return video, deliver, handlers
+        return _Playing(whole, min(timeouts_s), "GET_PARAMETER" if "GET_PARAMETER" in methods else "OPTIONS", chain)
 
     # --- playing ---
 
@@ -177,13 +116,14 @@ class RtspSource:
         step_s = max(_SHORTEST_STEP_S, min(self._limits.silence_s / 4, playing.timeout_s / 4))
         alive_ns = self._clock.monotonic_ns()
         answer = None
+        chain = playing.chain
         packets, silent_s = 0, 0.0
         keys, keyless_s = 0, 0.0
         while True:
             await connection.unless_ended(self._clock.sleep(step_s))
-            silent_s = silent_s + step_s if playing.video.packets == packets else 0.0
-            keyless_s = keyless_s + step_s if playing.delivery.key_frames == keys else 0.0
-            packets, keys = playing.video.packets, playing.delivery.key_frames
+            silent_s = silent_s + step_s if chain.video.packets == packets else 0.0
+            keyless_s = keyless_s + step_s if chain.delivery.key_frames == keys else 0.0
+            packets, keys = chain.video.packets, chain.delivery.key_frames
             if silent_s >= self._limits.silence_s:
                 raise SourceEnded(Cause.MEDIA_STOPPED, f"the camera is connected, but sent no video for {self._limits.silence_s:g} s")
             if keyless_s >= self._limits.key_frame_s:
@@ -192,6 +132,22 @@ class RtspSource:
             if refused or self._clock.monotonic_ns() - alive_ns >= playing.timeout_s / 2 * 1e9:
                 alive_ns = self._clock.monotonic_ns()
                 answer = connection.post(playing.keep_alive, playing.url)
+
+
+async def _set_up(connection: RtspConnection, chain: MediaChain, index: int, control: str) -> float:
+    """Sets one track up; returns the session's timeout in seconds."""
+    channels = (2 * index, 2 * index + 1)
+    answer = _accepted(
+        await connection.exchange("SETUP", control, {"Transport": f"RTP/AVP/TCP;unicast;interleaved={channels[0]}-{channels[1]}"})
+    )
+    transport = answer.header("transport").lower()
+    if "udp" in transport or "client_port" in transport:
+        raise SourceEnded(Cause.UNSUPPORTED, "the camera does not offer RTP over TCP")
+    channels = interleaved_channels(transport) or channels
+    connection.add_channels(channels, *chain.handlers(index, channels[0]))
+    session, timeout_s = session_of(answer.header("session"))
+    connection.session = connection.session or session
+    return timeout_s
 
 
 def base_url(described: Message, url: str) -> str:
@@ -242,7 +198,3 @@ def _rtp_info(played: Message, controls: Sequence[str]) -> list[int | None]:
     if None in found and len(pairs) == len(controls):
         return [time for _, time in pairs]
     return found
-
-
-def _pass_over(_view: memoryview, _pos: int, after: int, _end: int) -> int:
-    return after

@@ -27,7 +27,7 @@ _NO_CONTENT = {"OPTIONS", "GET_PARAMETER", "SET_PARAMETER"}
 
 
 class RtspConnection:
-    """Speaks RTSP with one camera; every call that waits raises SourceEnded once the connection has ended. No text of the camera's is quoted."""
+    """Speaks RTSP with one camera; what waits raises SourceEnded once the connection has ended. It quotes no text of the camera."""
 
     def __init__(self, credential: Credential | None, clock: Clock, limits: Limits) -> None:
         self.session = ""
@@ -76,7 +76,6 @@ class RtspConnection:
         for _ in range(_TRIES):
             answer = await self._answer(method, self.post(method, uri, headers))
             if answer.status != 401:
-                self._accepted = self._login is not None and self._login.challenged
                 return answer
             self.log_in(answer)
         raise SourceEnded(Cause.LOGIN_REFUSED, "the camera asks for a login again and again")
@@ -174,6 +173,7 @@ class RtspConnection:
         if message.method:
             self._reply(message)
         elif message.status >= 200:
+            self._accepted = self._accepted or (message.status < 300 and self._login is not None and self._login.challenged)
             number = message.cseq if message.cseq is not None else next(iter(self._waiting), None)
             answer = self._waiting.pop(number, None) if number is not None else None
             if answer and not answer.done():

@@ -39,8 +39,8 @@ class FileObjects:
 
     async def put(self, key: str, body: Body, *, sha256: str, attributes: Mapping[str, str]) -> str:
         """See `PutObject`. There are no versions. Also Conflict: `key` is a folder of other keys, or lies under an object."""
-        check_put(key, sha256, attributes)
-        await self._run(f"put of {key!r}", lambda: self._pool.put(key, body, sha256, attributes), under_object=Conflict)
+        kept = check_put(key, sha256, attributes)
+        await self._run(f"put of {key!r}", lambda: self._pool.put(key, body, sha256, kept), under_object=Conflict)
         return ""
 
     async def head(self, key: str) -> ObjectInfo:

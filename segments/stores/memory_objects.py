@@ -20,11 +20,11 @@ class MemoryObjects:
 
     async def put(self, key: str, body: Body, *, sha256: str, attributes: Mapping[str, str]) -> str:
         """See `PutObject`."""
-        check_put(key, sha256, attributes)
+        kept = check_put(key, sha256, attributes)
         data = await asyncio.to_thread(read_verified, key, body, sha256)
         if key in self._objects:
             raise Conflict(f"{key!r} is taken")
-        self._objects[key] = data, ObjectInfo(key, len(data), "", sha256, dict(attributes))
+        self._objects[key] = data, ObjectInfo(key, len(data), "", sha256, kept)
         return ""
 
     async def head(self, key: str) -> ObjectInfo:

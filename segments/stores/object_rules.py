@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from segments.errors import BadInput, DataDamaged
 from segments.ports import Body
@@ -24,11 +25,12 @@ MAX_KEYS = 1000
 """Of one page of a listing and of one delete."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _RESERVED = {"sha256", "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "storage-class"}
-_PRINTABLE = frozenset(range(0x21, 0x7F)) - {ord("%")}
+_ODD_SPACE = re.compile(r"^ | $| (?= )|(?<= ) ")
+_PRINTABLE = frozenset(range(0x20, 0x7F)) - {ord("%")}
 
 
 def check_key(key: str) -> None:
@@ -50,25 +52,29 @@ def _is_part(part: str) -> bool:
     return not part.startswith(".") and _CONTROL.search(part) is None and 1 <= len(part.encode()) <= MAX_PART_BYTES
 
 
-def check_put(key: str, sha256: str, attributes: Mapping[str, str]) -> None:
-    """Raises BadInput unless key, hash and attributes can be stored everywhere.
+def check_put(key: str, sha256: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    """Gives the attributes as they are kept, with names in lower case; raises BadInput unless all can be stored everywhere.
 
-    Names of attributes are lower-case letters, digits and hyphens (S3 makes no difference of case and proxies drop underscores); values are
-    any text.
+    Names are letters, digits and hyphens, without difference of case (they are names of HTTP headers in S3, and proxies drop underscores);
+    values are any text.
     """
     check_key(key)
     if not _SHA256.fullmatch(sha256):
         raise BadInput(f"{key!r}: the SHA-256 must be 64 lower-case hexadecimal digits")
-    for name, value in attributes.items():
-        if not value.isascii() and _SURROGATE.search(value):
+    kept = {name.lower(): value for name, value in attributes.items()}
+    if len(kept) < len(attributes):
+        raise BadInput(f"{key!r}: two names of attributes differ in case only")
+    for name, value in kept.items():
+        if _SURROGATE.search(value):
             raise BadInput(f"{key!r}: the attribute {name[:80]!r} holds half a character (a lone surrogate)")
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise BadInput(
-                f"{key!r}: {name[:80]!r} cannot name an attribute: a-z, 0-9 and '-', up to 64, and not a word of HTTP or 'sha256'"
+                f"{key!r}: {name[:80]!r} cannot name an attribute: A-Z, 0-9 and '-', up to 64, and not a word of HTTP or 'sha256'"
             )
-    taken = sum(len(name) + len(encode_value(value)) for name, value in attributes.items()) + len("sha256") + len(sha256)
+    taken = sum(len(name) + len(encode_value(value)) for name, value in kept.items()) + len("sha256") + len(sha256)
     if taken > MAX_ATTRIBUTES_BYTES:
         raise BadInput(f"{key!r}: its attributes take {taken} bytes, more than the {MAX_ATTRIBUTES_BYTES} that S3 keeps")
+    return kept
 
 
 def check_range(start: int, end: int | None) -> None:
@@ -118,8 +124,14 @@ def verify(key: str, found: str, promised: str) -> None:
 
 
 def encode_value(value: str) -> str:
-    """An attribute's value as printable ASCII without spaces, percent-encoded (RFC 3986, 2.1) where it is not already.
+    """An attribute's value as printable ASCII, percent-encoded (RFC 3986, 2.1) where it is not already; '%' stands for ''.
 
-    S3 metadata travels in HTTP headers: other bytes are lost or refused, and runs of spaces break signatures.
+    S3 metadata travels in HTTP headers: other bytes are lost or refused, spaces at the ends or in a row too, and some drop empty values.
     """
-    return "".join(chr(byte) if byte in _PRINTABLE else f"%{byte:02X}" for byte in value.encode())
+    text = "".join(chr(byte) if byte in _PRINTABLE else f"%{byte:02X}" for byte in value.encode())
+    return _ODD_SPACE.sub("%20", text) or "%"
+
+
+def decode_value(text: str) -> str:
+    """The value of an encoded one; what others wrote without encoding stays as it is, but for true percent-encodings in it."""
+    return "" if text == "%" else unquote(text)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
@@ -24,6 +24,7 @@ from segments.stores.object_rules import (
     check_page,
     check_put,
     check_range,
+    decode_value,
     encode_value,
     folder_of,
     read_verified,
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 4 << 20
 _DELETES_AT_ONCE = 16
+_WALKED_LEVELS = 3
+"""Of folders (camera, day, run) listed one by one and sorted by us: SeaweedFS lists 'gate/1' before 'gate-2/1', S3 after it.
+
+Below them names have one length (the hours), so that every server's own order is the order of keys.
+"""
 _NOT_ATTRIBUTES = {
     "sha256",
     "Content-Type",
@@ -86,9 +92,9 @@ class S3Objects:
 
     async def put(self, key: str, body: Body, *, sha256: str, attributes: Mapping[str, str]) -> str:
         """See `PutObject`. Always a single request, as only that is create-only; the body is held in memory meanwhile."""
-        check_put(key, sha256, attributes)
+        kept = check_put(key, sha256, attributes)
         data = await asyncio.get_running_loop().run_in_executor(self._thread, read_verified, key, body, sha256)
-        metadata = {name: encode_value(value) for name, value in attributes.items()}
+        metadata = {name: encode_value(value) for name, value in kept.items()}
         metadata |= {"sha256": sha256, "Content-Type": "video/mp4" if key.endswith(".mp4") else "application/octet-stream"}
         with self._ours(f"put of {key!r}", writing=True):
             result = await obstore.put_async(self._writes, key, data, mode="create", use_multipart=False, attributes=metadata)
@@ -101,7 +107,7 @@ class S3Objects:
             async with asyncio.timeout(self._settings.request_timeout_s):
                 answer = await obstore.get_async(self._reads, key, options={"head": True})
         found, meta = answer.attributes, answer.meta
-        attributes = {name: unquote(value) for name, value in found.items() if name not in _NOT_ATTRIBUTES}
+        attributes = {name: decode_value(value) for name, value in found.items() if name not in _NOT_ATTRIBUTES}
         return ObjectInfo(key, meta["size"], meta["version"] or "", found.get("sha256", ""), attributes)
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
@@ -128,7 +134,7 @@ class S3Objects:
                 yield bytes(piece)
 
     async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> Page[ListedObject, str]:
-        """See `ListObjects`. Reads the folder of `prefix` (up to its last '/') from `after` on: best with prefixes that end in '/'."""
+        """See `ListObjects`. Each page reads the names at its first levels (`_WALKED_LEVELS`) whole."""
         check_page(after, limit)
         folder = folder_of(prefix)
         items: list[ListedObject] = []
@@ -136,10 +142,9 @@ class S3Objects:
             return Page(items, None)
         with self._ours(f"list of {prefix!r}"):
             async with asyncio.timeout(self._settings.request_timeout_s):
-                async for entry in _entries(self._reads, folder, after):
-                    if entry.key > after and entry.key.startswith(prefix):
-                        items.append(entry)
-                    if len(items) == limit or (entry.key > prefix and not entry.key.startswith(prefix)):
+                async for entry in self._walk(f"{folder}/" if folder else "", prefix, after):
+                    items.append(entry)
+                    if len(items) == limit:
                         break
         return Page(items, items[-1].key if len(items) == limit else None)
 
@@ -155,6 +160,22 @@ class S3Objects:
                 return key, await self._delete([key])
 
         return {key: reason for key, reason in await asyncio.gather(*map(alone, keys)) if reason}
+
+    async def _walk(self, folder: str, prefix: str, after: str) -> AsyncIterator[ListedObject]:
+        """Objects in order of key on any server; `folder` is '' or ends with '/'."""
+        if folder.count("/") >= _WALKED_LEVELS:
+            async for entry in _flat(self._reads, folder, after):
+                if entry.key > after and entry.key.startswith(prefix):
+                    yield entry
+            return
+        level = await obstore.list_with_delimiter_async(self._reads, folder or None)
+        sizes = {entry["path"]: entry["size"] for entry in level["objects"]}
+        for key in sorted([*sizes, *(name.rstrip("/") + "/" for name in level["common_prefixes"])]):
+            if key in sizes and key > after and key.startswith(prefix):
+                yield ListedObject(key, sizes[key])
+            elif key.endswith("/") and (key > after or after.startswith(key)) and (key.startswith(prefix) or prefix.startswith(key)):
+                async for entry in self._walk(key, prefix, after):
+                    yield entry
 
     async def _delete(self, keys: Sequence[str]) -> str:
         """Removes keys; returns the reason if the store answered that it refuses one of them."""
@@ -210,7 +231,9 @@ def _range(start: int, end: int | None) -> OffsetRange | tuple[int, int]:
     return {"offset": start} if end is None else (start, end)
 
 
-async def _entries(store: S3Store, folder: str, after: str) -> AsyncIterator[ListedObject]:
-    async for batch in obstore.list(store, folder or None, offset=after or None, chunk_size=MAX_KEYS):
+async def _flat(store: S3Store, folder: str, after: str) -> AsyncIterator[ListedObject]:
+    # SeaweedFS leaves out what lies under a folder whose very name it is to start after, so it is not asked to.
+    offset = after if after.startswith(folder) and "/" in after[len(folder) :] else None
+    async for batch in obstore.list(store, folder, offset=offset, chunk_size=MAX_KEYS):
         for entry in batch:
             yield ListedObject(entry["path"], entry["size"])

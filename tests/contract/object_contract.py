@@ -143,7 +143,15 @@ class ObjectContract:
         assert info.attributes == attributes
         assert (info.key, info.size, info.sha256) == (base + "a.mp4", 1, sha256(b"x"))
 
-    @pytest.mark.parametrize("name", ["Camera", "start_us", "", "-a", "a b", "é", "a" * 65, "sha256", "content-type", "a\r\nx"])
+    async def test_names_of_attributes_have_no_case(self, store, back, base) -> None:
+        """Names come back in lower case from every store, and two that differ in case only are refused."""
+        await put(store, base + "a", b"x", **{"Source": "gate", "End-Cause": "camera-away"})
+        assert (await store.head(base + "a")).attributes == {"source": "gate", "end-cause": "camera-away"}
+        with pytest.raises(BadInput, match="case"):
+            await put(store, base + "b", b"x", Source="1", source="2")
+        assert back.keys(base) == {base + "a"}
+
+    @pytest.mark.parametrize("name", ["start_us", "", "ſ", "-a", "a b", "é", "a" * 65, "sha256", "SHA256", "Content-Type", "a\r\nx"])
     async def test_bad_attribute_names_are_refused(self, store, back, base, name: str) -> None:
         """A name that some store would change or drop is refused by all."""
         with pytest.raises(BadInput, match="attribute"):

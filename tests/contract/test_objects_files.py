@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from segments.errors import Conflict, DataDamaged, NotFound, StartRefused, TryAgain
+from segments.errors import Conflict, DataDamaged, NotFound, Refused, StartRefused, TryAgain
 from segments.stores import file_pool
 from segments.stores.file_objects import FileObjects
 from tests.contract.object_contract import ObjectContract, put, sha256, some_bytes
@@ -133,9 +133,8 @@ async def test_links_lead_nowhere(store: FileObjects, root: Path, tmp_path: Path
     (root / "link").symlink_to(tmp_path / "outside")
     assert list((await store.list("")).items) == []
     for read in (store.head("link"), store.get("link")):
-        with pytest.raises((NotFound, Exception)) as caught:
+        with pytest.raises((NotFound, Refused)):
             await read
-        assert "secret" not in str(caught.value)
     with pytest.raises(Conflict):
         await put(store, "link", b"x")
     assert (tmp_path / "outside").read_bytes() == b"secret"
@@ -205,7 +204,7 @@ async def test_listing_enters_only_what_it_needs(store: FileObjects, monkeypatch
     entered.clear()
     page = await store.list("", after="camera-18/2026-01-03/zzz", limit=2)
     assert [item.key[:20] for item in page.items] == ["camera-18/2026-01-04", "camera-19/2026-01-00"]
-    assert len(entered) <= 1 + 1 + 3 + 1 + 3
+    assert len(entered) == 1 + (1 + 1 + 3) + (1 + 3)  # of 321 folders
 
 
 _RACER = """
@@ -233,12 +232,13 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+def _start_racer(root: Path, name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", _RACER, root, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 async def test_processes_race_for_keys(store: FileObjects, root: Path) -> None:
     """Three processes put the same 60 keys at once: each key has one winner, with its bytes and its attributes."""
-    racers = {
-        name: subprocess.Popen([sys.executable, "-c", _RACER, root, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for name in ("one", "two", "three")
-    }
+    racers = {name: _start_racer(root, name) for name in ("one", "two", "three")}
     for racer in racers.values():
         assert racer.stdout.readline() == "ready\n"
     for racer in racers.values():

@@ -72,9 +72,14 @@ class TestS3Objects(ObjectContract):
 
 async def test_the_server_keeps_what_others_can_read(store: S3Objects, back: BotoBackDoor, bucket: str) -> None:
     """Hash, attributes and content type lie in S3's headers, plain where they are ASCII, and the server keeps the checksum."""
-    await put(store, "h/a.mp4", b"hello", duration="PT60.04S", place="门")
+    await put(store, "h/a.mp4", b"hello", duration="PT60.04S", type='video/mp4; codecs="avc1"', place="门")
     answer = back.client.head_object(Bucket=bucket, Key="h/a.mp4", ChecksumMode="ENABLED")
-    assert answer["Metadata"] == {"sha256": sha256(b"hello"), "duration": "PT60.04S", "place": "%E9%97%A8"}
+    assert answer["Metadata"] == {
+        "sha256": sha256(b"hello"),
+        "duration": "PT60.04S",
+        "type": 'video/mp4; codecs="avc1"',
+        "place": "%E9%97%A8",
+    }
     assert answer["ContentType"] == "video/mp4"
     assert answer["ChecksumSHA256"] == "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
 

@@ -14,6 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import pytest
 
@@ -40,11 +41,11 @@ class LoopDisk:
         self.folder = place / "disk"
         self._image = place / "disk.img"
 
-    def __enter__(self) -> LoopDisk:
+    def __enter__(self) -> Self:
         self.folder.mkdir(parents=True)
         self._image.touch()
         os.truncate(self._image, SIZE_BYTES)
-        _run("mkfs.ext4", "-q", "-F", str(self._image))
+        _run("mkfs.ext4", "-q", "-F", "-b", "4096", str(self._image))
         self._mount()
         return self
 

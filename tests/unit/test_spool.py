@@ -17,6 +17,7 @@ from recorder.spool_folder import (
     SpoolFile,
     SpoolKind,
     check_spool,
+    is_written_to,
     open_parts,
     remove,
     sealed_files,
@@ -427,3 +428,17 @@ def test_two_services_on_one_spool_are_refused(folder: Path) -> None:
         pass
     with spool_lock(folder):
         pass
+
+
+# --- a writer that lives ---
+
+
+def test_an_open_segment_is_written_to_until_its_writer_lets_go(spool: Spool) -> None:
+    """A living writer holds a lock on its segment; one that was given up, or is gone, holds none."""
+    segment = begun(spool)
+    assert is_written_to(segment.path)
+
+    segment.give_up()
+
+    assert not is_written_to(segment.path)
+    assert not is_written_to(segment.path.with_name("nothing"))

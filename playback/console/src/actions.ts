@@ -79,7 +79,7 @@ export class Actions {
     if (!spans || chosen !== this.state.chosen) return;
     const span = spanAt(spans, at);
     const next = footageFrom(spans, at);
-    if (!next) return this.store.set({ failure: { title: say("noFootageAhead"), detail: causeText(span), retry: false } });
+    if (!next) return this.store.set({ failure: { title: say("noFootageAhead"), detail: causeText(span) } });
     if (span?.kind === "gap") this.tellJump(span, next.from);
     this.start(chosen, Math.max(at, next.from), spans);
   }
@@ -218,7 +218,7 @@ export class Actions {
   private showStill(at: number, codec: string): void {
     this.player.close();
     this.shown = at;
-    this.store.set({ failure: { title: say("unsupported", { codec }), detail: "", retry: false }, playing: false, waiting: false });
+    this.store.set({ failure: { title: say("unsupported", { codec }), detail: "", still: true }, playing: false, waiting: false });
     this.address(at);
   }
 

@@ -131,10 +131,10 @@ export class Painter {
     const tile = new OffscreenCanvas(8, 8);
     const context = tile.getContext("2d")!;
     context.fillStyle = this.colour(colour);
-    context.globalAlpha = 0.28;
+    context.globalAlpha = 0.16;
     context.fillRect(0, 0, 8, 8);
-    context.globalAlpha = 1;
-    context.lineWidth = 2;
+    context.globalAlpha = 0.6;
+    context.lineWidth = 1.5;
     context.strokeStyle = this.colour(colour);
     context.beginPath();
     for (const x of [-8, 0, 8]) {

@@ -50,6 +50,7 @@ const CORRECTIONS = 3;
 const CONFIG: Partial<HlsConfig> = {
   progressive: true, // shows a long entry's beginning before its end is there
   maxBufferLength: 20,
+  maxMaxBufferLength: 60, // streams of few bits would be fetched ten minutes ahead
   backBufferLength: 30, // steps back without loading again
   liveSyncDurationCount: 2,
 };

@@ -56,7 +56,7 @@ export class Polling {
     const { chosen } = this.store.now;
     if (chosen === null) return;
     const camera = await this.ask(this.api.camera(chosen), (problem) => {
-      if (problem.status === 404) this.store.set({ failure: { title: problem.message, detail: problem.detail, retry: false } });
+      if (problem.status === 404) this.store.set({ failure: { title: problem.message, detail: problem.detail } });
     });
     if (camera && chosen === this.store.now.chosen) this.store.set({ camera });
   }

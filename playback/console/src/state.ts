@@ -6,6 +6,15 @@ import type { Language } from "./text.ts";
 import type { Zone } from "./time.ts";
 import type { View } from "./view.ts";
 
+export interface Failure {
+  readonly title: string;
+  readonly detail: string;
+  /** Whether trying again may help. */
+  readonly retry?: boolean;
+  /** Whether the service's own picture of the moment stands in for playing. */
+  readonly still?: boolean;
+}
+
 export interface State {
   readonly language: Language;
   readonly zone: Zone;
@@ -36,7 +45,7 @@ export interface State {
   /** A sentence shown for some seconds. */
   readonly notice: string;
   /** Why nothing plays, until something does. */
-  readonly failure: { readonly title: string; readonly detail: string; readonly retry: boolean } | null;
+  readonly failure: Failure | null;
   /** Why the service cannot be asked at all. */
   readonly offline: Problem | null;
 }

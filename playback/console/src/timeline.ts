@@ -14,7 +14,7 @@ const WHEEL_ZOOM = 1.0025;
 
 export class TimelineCanvas {
   readonly element: HTMLElement;
-  private readonly canvas = el("canvas", { class: "timeline", height: HEIGHT_PX, tabindex: 0, role: "slider", id: "timeline" });
+  private readonly canvas = el("canvas", { class: "timeline", tabindex: 0, role: "slider", id: "timeline" });
   private readonly tip = el("div", { class: "tip", hidden: true, id: "tip" });
   private readonly painter = new Painter(this.canvas);
   private hoverX: number | null = null;
@@ -25,6 +25,7 @@ export class TimelineCanvas {
     private readonly store: PageStore,
     private readonly actions: Actions,
   ) {
+    this.canvas.style.height = `${HEIGHT_PX}px`;
     this.element = el("div", { class: "timeline-box" }, this.canvas, this.tip);
     this.listen();
     store.watch(["view", "day", "timeline", "detail", "zone", "language", "clockOffset"], () => this.draw());

@@ -1,0 +1,53 @@
+"""The command `keepsight`.
+
+Exit codes: 0 done; 1 done, and what was looked at is not as it should be; 2 wrong input; 3 refused to start; 4 no answer from a store,
+an index or the service.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deploy import cli_cameras, cli_footage, cli_store
+from deploy.cli_frame import Config, config_path, out, settings_of
+from deploy.logs import set_up_logs
+from deploy.processes import run_until_told
+from deploy.serve import serve
+
+app = typer.Typer(
+    name="keepsight", help="Record cameras, keep the footage as long as the rules say, play it back.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+app.add_typer(cli_cameras.app, name="camera")
+app.add_typer(cli_store.index_app, name="index")
+app.add_typer(cli_store.config_app, name="config")
+app.command("timeline")(cli_footage.timeline)
+app.command("play")(cli_footage.play)
+app.command("export")(cli_footage.export)
+app.command("status")(cli_footage.status)
+app.command("verify")(cli_store.verify_)
+
+
+@app.command("serve")
+def serve_(config: Config = None) -> None:
+    """Run the whole service on this machine: recorders, uploader, API and page. Ends in order on Ctrl-C or SIGTERM."""
+    settings = settings_of(config)
+    set_up_logs("serve")
+    out.print(f"page and API: http://{settings.api.host}:{settings.api.port}/", highlight=False)
+    raise typer.Exit(run_until_told(lambda: serve(settings, config_path(config))))
+
+
+@app.command()
+def demo(
+    for_: Annotated[str, typer.Option("--for", help="Stop after so long (60s, 5m) and check what was recorded; default: until Ctrl-C.")] = "",
+    cameras: Annotated[int, typer.Option(help="How many cameras.", min=1, max=16)] = 4,
+) -> None:
+    """Start a few cameras of its own, record them, serve the page, and show what is happening."""
+    from deploy.demo import run_demo
+    raise typer.Exit(run_demo(for_, cameras))
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,0 +1,83 @@
+"""`keepsight serve`: the whole service on one machine. Checks first, then starts; refuses with a sentence where it would be unsafe."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.clock_sync import ClockSync
+from deploy.fleet.local import LocalFleet, Program
+from deploy.processes import command_for, recorder_orders
+from deploy.settings import FilePool, Settings
+from deploy.wiring import api_token, camera_sealer, internal_key, open_stores
+from recorder.spool_folder import check_spool, free_bytes, spool_lock
+from segments.clock import SystemClock
+from segments.errors import KeepsightError, StartRefused
+
+log = logging.getLogger(__name__)
+
+LEAST_POOL_BYTES = 64 << 20
+
+
+@contextmanager
+def checked(settings: Settings) -> Iterator[None]:
+    """Holds the spool while everything a start needs was found right; raises StartRefused. Nothing is recorded yet."""
+    settings.site.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    check_spool(settings.spool_folder, min_free_bytes=settings.spool.min_free_bytes)
+    with spool_lock(settings.spool_folder):
+        camera_sealer(settings)
+        internal_key(settings)
+        api_token(settings)
+        check_port("api", settings.api.host, settings.api.port)
+        check_port("internal", settings.internal.host, settings.internal.port)
+        if not ClockSync()():
+            log.warning("this machine's clock is not synchronised (NTP): footage is recorded and flagged so")
+        yield
+
+
+async def check_stores(settings: Settings) -> None:
+    """Opens index and pools and reads from each; raises StartRefused."""
+    async with open_stores(settings) as stores:
+        for name, store in stores.pools.items():
+            try:
+                await store.list("", limit=1)
+            except KeepsightError as error:
+                raise StartRefused(f"pool {name} cannot be used: {error}") from None
+    for name, pool in settings.pools.items():
+        if isinstance(pool, FilePool):
+            folder = pool.folder or settings.site.folder / "pools" / name
+            if free_bytes(folder) < LEAST_POOL_BYTES:
+                raise StartRefused(f"pool {name}: the disk of {folder} has only {free_bytes(folder)} bytes free")
+
+
+async def serve(settings: Settings, config: Path | None, *, ready: Callable[[LocalFleet], None] = lambda _: None) -> None:
+    """Runs the fleet until cancelled."""
+    with checked(settings):
+        await check_stores(settings)
+        fleet = LocalFleet(programs(settings, config), clock=SystemClock())
+        await fleet.run(lambda: ready(fleet))
+
+
+def programs(settings: Settings, config: Path | None) -> list[Program]:
+    """Uploader first and stopped last; recorders without the environment's keys; the API last."""
+    argument = "-" if config is None else str(config.resolve())
+    recorders = [
+        Program(f"recorder-{shard}", command_for("recorder", recorder_orders(settings, shard)), trusted=False)
+        for shard in range(settings.fleet.recorders)
+    ]
+    uploader = Program("uploader", command_for("uploader", argument), trusted=True)
+    return [uploader, *recorders, Program("api", command_for("api", argument), trusted=True)]
+
+
+def check_port(what: str, host: str, port: int) -> None:
+    """Raises StartRefused if the address cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartRefused(f"{what}.port: {host}:{port} cannot be listened on ({error.strerror}); choose another port") from None

@@ -1,0 +1,96 @@
+"""The application: all routes under `/api/v1`, the description of them, and the page at `/`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
+from playback.access import BearerToken, Open, Verb, needs
+from playback.services import Services
+from playback.snapshot import Decoding
+
+__all__ = ["PREFIX", "Services", "create_app"]
+
+PREFIX = "/api/v1"
+
+_ABOUT = "Footage of the past: which cameras there are, what there is of each of them and why not, and the footage itself."
+
+_ROUTERS = (
+    health.router,
+    camera_routes.router,
+    timeline_routes.router,
+    stream_routes.router,
+    segment_routes.router,
+    snapshot_routes.router,
+)
+_description = APIRouter()
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over these services. It starts nothing and holds nothing but the threads that decode snapshots."""
+    app = FastAPI(title="Keepsight", version=version("keepsight"), openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
+    app.state.services = services
+    app.state.access = BearerToken(services.token) if services.token else Open()
+    app.state.decoding = Decoding()
+    for router in (*_ROUTERS, _description):
+        app.include_router(router, prefix=PREFIX)
+    problems.install(app)
+    if services.console is not None and services.console.is_dir():
+        app.mount("/", StaticFiles(directory=services.console, html=True), name="console")
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.decoding.close()
+
+
+@_description.get("/openapi.json", dependencies=needs(Verb.LIST), include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The description of all routes (OpenAPI 3.1)."""
+    return JSONResponse(describe(request.app))
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description of an application: errors are problems, and the token is told of where one is wanted."""
+    if app.openapi_schema is None:
+        described = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
+        _tell_of_problems(described)
+        if app.state.services.token:
+            _tell_of_token(described)
+        app.openapi_schema = described
+    return app.openapi_schema
+
+
+def _tell_of_problems(described: dict[str, Any]) -> None:
+    """Bad input is answered with a problem like everything else, not with the framework's own form."""
+    schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = described["components"]["schemas"]
+    schemas |= {**schema.pop("$defs", {}), "Problem": schema}
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for operation in _operations(described):
+        if "422" in operation["responses"]:
+            operation["responses"] |= {str(status): answer for status, answer in problems.described(422).items()}
+
+
+def _tell_of_token(described: dict[str, Any]) -> None:
+    described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    guarded = {path: item for path, item in described["paths"].items() if path != f"{PREFIX}/health"}
+    for operation in _operations({"paths": guarded}):
+        operation["security"] = [{"token": []}]
+        operation["responses"] |= {str(status): answer for status, answer in problems.described(401).items()}
+
+
+def _operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in described["paths"].values():
+        yield from item.values()

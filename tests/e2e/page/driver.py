@@ -1,0 +1,142 @@
+"""The page in a browser as a test drives it: what it shows, read from its pixels and from what it tells screen readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from segments.clock import US_PER_S, iso
+from tests.builders import NOON_US
+from tests.media import read_frame_number
+
+FPS = 25
+WAIT_MS = 15_000
+
+_PICTURE = """(id) => {
+  const video = document.getElementById(id);
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(video, 0, 0);
+  return [canvas.width, ...context.getImageData(0, 0, canvas.width, 48).data];
+}"""
+
+_SETTLED = """() => {
+  const video = document.getElementById("video");
+  return clock.dataset.shown && !video.seeking && video.readyState >= 2 && still.hidden;
+}"""
+
+_FOLLOW = """(seconds) => new Promise((resolve) => {
+  const [video, start] = [document.getElementById("video"), performance.now()];
+  const first = video.currentTime;
+  const look = () => {
+    const passed = (performance.now() - start) / 1000;
+    if (passed >= seconds) resolve((video.currentTime - first) / passed);
+    else setTimeout(look, 50);
+  };
+  look();
+})"""
+
+
+def moment(seconds: float) -> str:
+    """The moment so many seconds after noon, as addresses have it."""
+    return iso(NOON_US + round(seconds * US_PER_S))
+
+
+@dataclass
+class Driven:
+    """One page in one browser tab; seconds count from noon."""
+
+    page: Page
+    url: str
+
+    def open(self, camera: str = "", at_s: float | None = None) -> None:
+        """Opens an address of the page."""
+        place = f"#/camera/{camera}" if camera else ""
+        self.page.goto("about:blank")
+        self.page.goto(self.url + place + (f"/at/{moment(at_s)}" if at_s is not None else ""))
+        if camera:
+            self.page.wait_for_function("timeline.dataset.spans > 0", timeout=WAIT_MS)
+
+    def paused_at(self, camera: str, at_s: float) -> None:
+        """Opens a link and pauses on one of the first pictures."""
+        self.open(camera, at_s)
+        self.pause()
+
+    def pause(self) -> None:
+        """Waits for a picture and pauses there."""
+        self.page.wait_for_function(_SETTLED, timeout=WAIT_MS)
+        if self.page.get_by_role("button", name="Pause").count():
+            self.page.keyboard.press("Space")
+        self.page.wait_for_function("video.paused && trick.hidden", timeout=WAIT_MS)
+        self.page.wait_for_function(_SETTLED, timeout=WAIT_MS)
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    @property
+    def shown_s(self) -> float:
+        """What the clock says."""
+        return float(self.page.locator("#clock").get_attribute("data-shown") or "nan") / 1e3 - NOON_US / US_PER_S
+
+    def frame_by_clock(self, start_s: float = 0) -> int:
+        """The number of the picture the clock speaks of, in a clip that began at `start_s`."""
+        return round((self.shown_s - start_s) * FPS)
+
+    def number(self, element: str = "video") -> int:
+        """The number burnt into the picture on the screen."""
+        width, *data = self.page.evaluate(_PICTURE, element)
+        return read_frame_number(np.array(data, np.uint8).reshape(48, width, 4))
+
+    def wait_shown(self, at_least_s: float, before_s: float = 1e9) -> None:
+        """Waits until the clock shows something in this stretch."""
+        low, high = ((NOON_US / 1e6 + s) * 1000 for s in (at_least_s, before_s))
+        self.page.wait_for_function(f"+clock.dataset.shown >= {low} - 1 && +clock.dataset.shown < {high}", timeout=WAIT_MS)
+
+    def press(self, key: str) -> None:
+        """One key on the page."""
+        self.page.keyboard.press(key)
+
+    def speed(self, seconds: float) -> float:
+        """Media seconds played a second, measured in the browser over so many."""
+        return self.page.evaluate(_FOLLOW, seconds)
+
+    # --- timeline ---------------------------------------------------------------------------------------------------
+
+    @property
+    def view_s(self) -> tuple[float, float]:
+        """The stretch the timeline shows."""
+        found = self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done([timeline.dataset.from, timeline.dataset.to])))")
+        first, last = (float(text) / 1e3 - NOON_US / US_PER_S for text in found)
+        return first, last
+
+    def x_of(self, at_s: float) -> float:
+        """Where a moment stands on the timeline, in pixels from its left."""
+        first, last = self.view_s
+        return (at_s - first) / (last - first) * self.box["width"]
+
+    @property
+    def box(self) -> Any:
+        """Where the timeline stands in the window."""
+        return self.page.locator("#timeline").bounding_box()
+
+    def hover(self, at_s: float) -> str:
+        """Points at a moment of the timeline; returns what the tooltip says."""
+        self.page.mouse.move(self.box["x"] + self.x_of(at_s), self.box["y"] + 45)
+        expect(self.page.locator("#tip")).to_be_visible()
+        return self.page.locator("#tip").inner_text()
+
+    def click(self, at_s: float) -> None:
+        """Clicks a moment of the timeline."""
+        self.page.mouse.click(self.box["x"] + self.x_of(at_s), self.box["y"] + 45)
+
+    def colour(self, at_s: float) -> tuple[int, int, int]:
+        """The colour drawn at a moment, averaged over the height of the lane."""
+        read = """(x) => {
+          const scale = timeline.width / timeline.clientWidth;
+          const data = timeline.getContext("2d").getImageData(Math.round(x * scale), Math.round(30 * scale), 1, Math.round(32 * scale)).data;
+          const mean = (n) => Math.round(data.filter((_, i) => i % 4 === n).reduce((a, b) => a + b) / (data.length / 4));
+          return [mean(0), mean(1), mean(2)];
+        }"""
+        red, green, blue = self.page.evaluate(read, self.x_of(at_s))
+        return red, green, blue

@@ -1,0 +1,173 @@
+"""Playing in Chromium: the number burnt into the picture against the moment the page's clock tells."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.page.conftest import RUN_S, SECOND_RUN_S
+from tests.e2e.page.driver import FPS, Driven, moment
+from tests.media import read_frame_number
+
+pytestmark = pytest.mark.server
+
+FRAME_S = 1 / FPS
+
+
+@pytest.mark.parametrize("at_s", [0.0, 17.34, 31.96, 59.9])
+def test_a_link_shows_the_picture_of_its_moment(driven: Driven, at_s: float) -> None:
+    """The first picture shown is that of the link, and what is shown after pausing is what the clock says."""
+    driven.page.add_init_script("""document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+      if (clock.dataset.shown) window.first ??= +clock.dataset.shown;
+    }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-shown"] }));""")
+    driven.open("gate", at_s)
+    driven.pause()
+    first_s = driven.page.evaluate("window.first") / 1e3 - driven.page.evaluate(f"Date.parse('{moment(0)}')") / 1e3
+    assert at_s - 2 * FRAME_S < first_s <= at_s + FRAME_S
+    assert driven.number() == driven.frame_by_clock()
+
+
+def test_a_click_on_the_timeline_plays_that_moment(driven: Driven) -> None:
+    """Clicking a place of the timeline shows the picture of the moment drawn there."""
+    driven.paused_at("gate", 5)
+    driven.page.get_by_role("button", name="10 min").click()
+    driven.click(42)
+    driven.wait_shown(41, 50)
+    driven.pause()
+    assert driven.number() == driven.frame_by_clock()
+    assert 41 * FPS < driven.number() < 50 * FPS
+
+
+def test_pictures_with_b_frames_and_sound_keep_the_right_clock(driven: Driven) -> None:
+    """Neither reordered pictures nor sound that begins beside them moves the clock off the picture."""
+    driven.paused_at("lens", 7.52)
+    for _ in range(3):
+        before = driven.number()
+        assert before == driven.frame_by_clock()
+        _step(driven, ".", before + 1)
+
+
+def test_footage_that_lies_about_its_time_is_found_out(driven: Driven) -> None:
+    """Control: with rows two seconds off, the comparison of picture and clock fails by those two seconds."""
+    driven.paused_at("liar", 9)
+    assert driven.frame_by_clock() - driven.number() == 2 * FPS
+
+
+def test_steps_go_by_exactly_one_picture(driven: Driven) -> None:
+    """On and back, over the border of two fragments too, picture and clock move by one."""
+    driven.paused_at("gate", 29.8)
+    number = driven.number()
+    for key, by in [(".", 1)] * 8 + [(",", -1)] * 12:
+        number += by
+        _step(driven, key, number)
+        assert driven.frame_by_clock() == number
+
+
+def _step(driven: Driven, key: str, expected: int) -> None:
+    """Presses a key and waits for the clock to move, not for the picture expected."""
+    before = driven.page.locator("#clock").get_attribute("data-shown")
+    driven.press(key)
+    driven.page.wait_for_function("(before) => clock.dataset.shown !== before && !video.seeking", arg=before)
+    driven.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert driven.number() == expected
+
+
+def test_four_times_speed_plays_faster_than_one(driven: Driven) -> None:
+    """Speed is what is asked for, as far as this machine decodes."""
+    driven.open("gate", 0)
+    driven.wait_shown(1)
+    normal = driven.speed(1)
+    driven.page.get_by_role("button", name="4×", exact=True).click()
+    fast = driven.speed(2)
+    assert 0.6 < normal < 1.5
+    assert 2.2 < fast < 4.6
+
+
+def test_sixteen_times_speed_shows_key_frames_with_the_right_clock(driven: Driven) -> None:
+    """At high speed key frames alone are shown, each with its own time, and normal play goes on from there."""
+    driven.open("gate", 0)
+    driven.wait_shown(1)
+    driven.page.get_by_role("button", name="16×").click()
+    started, first_s = time.monotonic(), driven.shown_s
+    driven.wait_shown(first_s + 24)
+    assert driven.page.locator("#trick").is_visible()
+    assert (driven.shown_s - first_s) / (time.monotonic() - started) > 5
+    shown = driven.page.evaluate("""() => new Promise((done) => trick.requestVideoFrameCallback(() => requestAnimationFrame(() => {
+      const canvas = new OffscreenCanvas(trick.videoWidth, trick.videoHeight);
+      canvas.getContext("2d").drawImage(trick, 0, 0);
+      done([clock.dataset.shown, trick.videoWidth, ...canvas.getContext("2d").getImageData(0, 0, trick.videoWidth, 48).data]);
+    })))""")
+    number = read_frame_number(np.array(shown[2:], np.uint8).reshape(48, shown[1], 4))
+    assert number % 50 == 0, "a key frame"
+    clock_s = float(shown[0]) / 1e3 - driven.page.evaluate(f"Date.parse('{moment(0)}')") / 1e3
+    assert round(clock_s * FPS) == number
+    driven.press("[")
+    driven.press("[")
+    driven.pause()
+    assert driven.number() == driven.frame_by_clock(0 if driven.shown_s < RUN_S else SECOND_RUN_S)
+
+
+def test_a_click_into_a_gap_plays_the_next_footage_and_names_the_cause(driven: Driven) -> None:
+    """There is nothing to show in a gap: the page says why and goes to where footage begins again."""
+    driven.paused_at("gate", 5)
+    driven.page.get_by_role("button", name="10 min").click()
+    driven.click(200)
+    driven.wait_shown(SECOND_RUN_S, SECOND_RUN_S + 10)
+    notice = driven.page.locator("#notice")
+    expect(notice).to_contain_text("camera away (connection refused)")
+    expect(notice).to_contain_text("12:01:00–12:06:00")
+    driven.pause()
+    assert driven.number() == driven.frame_by_clock(SECOND_RUN_S)
+
+
+def test_playing_goes_over_a_gap_and_the_clock_jumps(driven: Driven) -> None:
+    """At the end of a run the next one follows without a stop; the clock never shows a moment of the gap."""
+    driven.open("gate", 58.5)
+    driven.wait_shown(58.4, RUN_S)
+    driven.wait_shown(SECOND_RUN_S)
+    expect(driven.page.locator("#notice")).to_contain_text("Skipped 5 min without footage: camera away")
+    driven.pause()
+    assert driven.number() == driven.frame_by_clock(SECOND_RUN_S)
+    assert driven.shown_s < SECOND_RUN_S + 10
+
+
+def test_the_end_of_all_footage_is_said(driven: Driven) -> None:
+    """Played to the end, the page stops and says so."""
+    driven.open("gate", SECOND_RUN_S + RUN_S - 1.5)
+    expect(driven.page.locator("#notice")).to_have_text("End of the footage")
+
+
+def test_a_copied_link_opens_on_the_same_picture(driven: Driven) -> None:
+    """Copying a link and opening it elsewhere shows the picture it was copied from."""
+    driven.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    driven.paused_at("gate", 23)
+    driven.press(".")
+    driven.pause()
+    number = driven.number()
+    driven.page.get_by_title("Copy link").click()
+    expect(driven.page.locator("#notice")).to_have_text("Link to this moment copied")
+    link = driven.page.evaluate("navigator.clipboard.readText()")
+    driven.page.add_init_script("HTMLMediaElement.prototype.play = () => Promise.resolve();")  # so that the first picture stays
+    driven.page.goto("about:blank")
+    driven.page.goto(link)
+    driven.wait_shown(0)
+    driven.page.wait_for_function("!video.seeking && video.readyState >= 2")
+    assert driven.number() == number
+
+
+def test_a_snapshot_is_the_picture_on_the_screen(driven: Driven, tmp_path: Path) -> None:
+    """The JPEG the service makes carries the number of the picture shown, between key frames too."""
+    driven.paused_at("gate", 12.4)
+    shown = driven.number()
+    with driven.page.expect_download() as download:
+        driven.press("s")
+    assert download.value.suggested_filename.startswith("gate_2026-03-14_12-00-1")
+    path = tmp_path / "snapshot.jpg"
+    download.value.save_as(path)
+    with av.open(path) as picture:
+        assert read_frame_number(next(picture.decode(video=0)).to_ndarray(format="gray")) == shown

@@ -1,0 +1,55 @@
+"""Clips as samples of the recorder, cut into fragments and segments: what tests of the file format are made of."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+
+from recorder.fragment import Sample, SegmentWriter
+from segments.media import AccessUnit, Track
+
+MEDIA_START = 900_000
+"""Ticks at which the media time of a run begins: 10 s."""
+
+FACTS: dict[str, object] = {"camera": "gate", "run": "home-a-1-1", "counter": 0, "note": "门口"}
+
+Samples = list[list[Sample]]
+"""Samples by track."""
+
+
+def samples_of(tracks: Sequence[Track], units: Sequence[AccessUnit], start: int = MEDIA_START) -> Samples:
+    """The units of a clip by track, its earliest decode time at `start`; the last sample of a track lasts as long as the one before."""
+    by_track: Samples = []
+    for index in range(len(tracks)):
+        mine = [unit for unit in units if unit.track == index]
+        lasting = [after.dts - before.dts for before, after in pairwise(mine)]
+        by_track.append(
+            [
+                Sample(start + unit.dts, start + unit.pts, duration, unit.key, bytes(unit.data))
+                for unit, duration in zip(mine, [*lasting, lasting[-1]], strict=True)
+            ]
+        )
+    return by_track
+
+
+def with_signed_offsets(samples: Samples) -> Samples:
+    """The same with each picture's decode time the i-th smallest presentation time, as the recorder orders them."""
+    pictures = [sample._replace(dts=pts) for sample, pts in zip(samples[0], sorted(each.pts for each in samples[0]), strict=True)]
+    return [pictures, *samples[1:]]
+
+
+def fragments_of(samples: Samples) -> list[Samples]:
+    """Cut before each key frame of the first track; the other tracks are cut at its decode times."""
+    starts = [sample.dts for sample in samples[0] if sample.key]
+    fragments: list[Samples] = [[[] for _ in samples] for _ in starts]
+    for track, mine in enumerate(samples):
+        for sample in mine:
+            fragments[max(0, bisect_right(starts, sample.dts) - 1)][track].append(sample)
+    return fragments
+
+
+def segment_of(tracks: Sequence[Track], fragments: Sequence[Samples], writer: SegmentWriter | None = None) -> bytes:
+    """A whole segment of these fragments, tail and all."""
+    writer = writer or SegmentWriter()
+    return writer.begin(tracks) + b"".join(map(writer.add, fragments)) + writer.finish(FACTS)
