@@ -10,8 +10,8 @@ from typing import Any
 
 from bench.promise import RESULTS
 
-MODULES = {name: f"bench.promise_{name.lower()}" for name in ("S1", "S2", "R1", "R2", "R3", "R4", "R5", "R7", "R9", "R20", "R21")}
-"""Where each promise is measured."""
+MODULES = {path.stem.removeprefix("promise_").upper(): f"bench.{path.stem}" for path in sorted(Path(__file__).parent.glob("promise_*.py"))}
+"""Where each promise is measured: promise_r7.py measures R7."""
 
 TABLE = Path(__file__).parent.parent / "docs" / "promises.md"
 

@@ -30,6 +30,7 @@ class Stores:
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Opens index and pools and closes them again; raises StartRefused if one cannot be opened."""
+    _make_folder("index", settings.index_path.parent)
     async with AsyncExitStack() as stack:
         index = await open_sqlite_index(settings.index_path)
         stack.push_async_callback(index.close)
@@ -52,13 +53,17 @@ async def _open_pool(name: str, pool: Pool, settings: Settings, stack: AsyncExit
 def _pool_folder(name: str, pool: FilePool, settings: Settings) -> Path:
     """The folder of a file pool, made if it is missing and refused if it cannot be written to."""
     folder = pool.folder or settings.site.folder / "pools" / name
+    _make_folder(f"pool {name}", folder)
+    return folder
+
+
+def _make_folder(what: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise StartRefused(f"pool {name}: {folder} cannot be made ({error.strerror})") from None
+        raise StartRefused(f"{what}: {folder} cannot be made ({error.strerror})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StartRefused(f"pool {name}: {folder} cannot be written to by this user")
-    return folder
+        raise StartRefused(f"{what}: {folder} cannot be written to by this user")
 
 
 def s3_settings(pool: S3Pool) -> S3Settings:

@@ -52,8 +52,8 @@ class LaidOut(NamedTuple):
 def lay_out(sequence: int, tracks: Sequence[Track], samples: Sequence[Sequence[Sample]]) -> LaidOut:
     """One moof + mdat of these samples: one sequence a track, in order of decoding; those of the first track stand first in the mdat.
 
-    `sequence` is its sequence number, which rises from fragment to fragment. Raises DataDamaged if decode times of a track run back
-    or leap, or the fragment would be longer than `MAX_FRAGMENT_BYTES`; ValueError if there is no sample at all.
+    `sequence` is its sequence number, which rises from fragment to fragment. Raises DataDamaged if times of a track run back, leap
+    or are negative, or the fragment would be longer than `MAX_FRAGMENT_BYTES`; ValueError if there is no sample at all.
     """
     parts = [_part(index, each) for index, each in enumerate(samples) if each]
     if not parts:
@@ -77,10 +77,12 @@ def lay_out(sequence: int, tracks: Sequence[Track], samples: Sequence[Sequence[S
 def _part(index: int, samples: Sequence[Sample]) -> TrackFragment:
     """The samples of a track by column, the position still open."""
     dts, pts, durations, keys, data = zip(*samples, strict=True)
-    lasting = (*map(sub, dts[1:], dts), durations[-1])
+    lasting, offsets = (*map(sub, dts[1:], dts), durations[-1]), tuple(map(sub, pts, dts))
     if min(lasting) < 0 or max(lasting) >= MAX_LEAP_TICKS:
         raise DataDamaged(f"track {index}: decode times from {dts[0]} run back or leap")
-    return TrackFragment(index, dts[0], 0, lasting, tuple(map(len, data)), keys, tuple(map(sub, pts, dts)))
+    if dts[0] < 0 or min(offsets) <= -MAX_LEAP_TICKS or max(offsets) >= MAX_LEAP_TICKS:
+        raise DataDamaged(f"track {index}: times from {dts[0]} are negative, or composed hours away from their decoding")
+    return TrackFragment(index, dts[0], 0, lasting, tuple(map(len, data)), keys, offsets)
 
 
 def _trun_entries(part: TrackFragment, *, is_video: bool) -> tuple[int, bytes]:

@@ -31,6 +31,9 @@ class DiskSync(Protocol):
     def prepared(self, segments: Iterable[OpenSegment]) -> Callable[[], None]:
         """A call for another thread that returns when all bytes and names of these segments are durable, or raises OSError."""
 
+    def close(self) -> None:
+        """Lets the disk go, so that it can be unmounted."""
+
 
 class WholeDisk:
     """One syncfs: data, sizes, folders and names of everything on the file system.
@@ -45,6 +48,10 @@ class WholeDisk:
     def prepared(self, segments: Iterable[OpenSegment]) -> Callable[[], None]:  # noqa: ARG002 -- the whole disk, whatever is on it
         """See `DiskSync`."""
         return self._sync
+
+    def close(self) -> None:
+        """See `DiskSync`."""
+        os.close(self._descriptor)
 
     def _sync(self) -> None:
         if _libc.syncfs(self._descriptor) != 0:
@@ -62,6 +69,9 @@ class EachFile:
         renamed = {segment.path.parent for segment in segments if segment.written_bytes == segment.durable_bytes}
         new = {folder for segment in segments if segment.durable_bytes == 0 for folder in list(segment.path.parents)[:3]}
         return partial(self._sync, files, renamed | new)
+
+    def close(self) -> None:
+        """See `DiskSync`; nothing is kept."""
 
     def _sync(self, files: Sequence[int], folders: Iterable[Path]) -> None:
         try:
@@ -116,6 +126,7 @@ class GroupSync:
     def close(self) -> None:
         """Waits for a sync still running; no round may follow."""
         self._thread.shutdown()
+        self._disk.close()
 
     def _run(self, sync: Callable[[], None]) -> None:
         """In the thread: keeps the error, so that it is not lost with a cancelled round."""

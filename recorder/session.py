@@ -167,7 +167,7 @@ class Session:
         self._waiting_since = None
         if run is None:
             return NOTHING
-        out = list(self._piece(run, rest)) if (rest := run.video.end()) else []
+        out = [instruction for piece in run.video.end() for instruction in self._piece(run, piece)]
         end = self._flush(run, out, last=True) if run.pending else self._end_of(run)
         if run.writer is None:
             return out

@@ -75,11 +75,12 @@ class VideoTimes:
                 return self._close(at)
         return None
 
-    def end(self) -> list[Sample]:
-        """What is left, when the run ends; its last unit lasts as long as the one before."""
-        if self._key_at is not None and self._key_at < len(self._units):
-            return self._close(self._key_at)
-        return self._close(len(self._units)) if self._units else []
+    def end(self) -> list[list[Sample]]:
+        """The pieces that are left when the run ends; the last unit lasts as long as the one before."""
+        pieces = []
+        while self._units:
+            pieces.append(self._close(self._key_at or len(self._units)))
+        return pieces
 
     def _quiet_place(self) -> int:
         """The last index no unit behind which is shown before one in front of it; 0 if there is none."""

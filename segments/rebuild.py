@@ -185,8 +185,8 @@ class _Rebuild:
             info = await patiently(partial(self._pool.objects.head, key), self._clock)
         except NotFound:
             return
-        cause = {name.lower(): value for name, value in info.attributes.items()}.get("end-cause", "")
-        await patiently(partial(self._index.put_run, replace(run, ended=True, end_cause=cause)), self._clock)
+        ended = replace(run, ended=True, end_cause=info.attributes.get("end-cause", ""))
+        await patiently(partial(self._index.put_run, ended), self._clock)
 
 
 def _parse(keys: Sequence[str]) -> tuple[list[tuple[str, SegmentKey]], list[LeftOut]]:

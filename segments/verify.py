@@ -83,7 +83,7 @@ class Sides:
 async def verify(sides: Sides, days: AsyncIterable[CameraDay], level: Level, *, progress: Progress | None = None) -> VerifyReport:
     """Compares these camera-days in one pool, as deep as `level` says; tells the progress after each.
 
-    An object without a row is reported only if it has none a commit deadline later, so a check of a pool in use ends with a wait of up to
+    An object without a row is reported only if it has none a commit deadline later, so a check that sees one ends with a wait of up to
     60 s. Passing faults are waited for about 13 s, then raised as TryAgain.
     """
     check = _Check(sides, level)
@@ -159,13 +159,15 @@ class _Check:
             await self.settle()
 
     async def settle(self) -> None:
-        """Waits until every object seen without a row could have got one, and reports those that did not."""
-        if not self._waiting:
+        """Reports the objects that have no row although they could have got one by now; waits for that only while there are such."""
+        waiting, self._waiting = self._waiting, []
+        known = await some_at_once(self._is_known, [seen.segment for seen in waiting], AT_ONCE)
+        waiting = [seen for seen, has_row in zip(waiting, known, strict=True) if not has_row]
+        if not waiting:
             return
-        due_ns = self._waiting[-1].seen_ns + COMMIT_DEADLINE_S * 1_000_000_000
+        due_ns = waiting[-1].seen_ns + COMMIT_DEADLINE_S * 1_000_000_000
         while (left_ns := due_ns - self._clock.monotonic_ns()) > 0:
             await self._clock.sleep(left_ns / 1e9)
-        waiting, self._waiting = self._waiting, []
         self.report = self.report.plus(await _findings(self._orphan, waiting))
 
     async def _is_leaving(self, day: CameraDay) -> bool:

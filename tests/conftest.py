@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from playwright.async_api import Page
 
 from tests.media import Clips
+from tests.servers.chromium import chromium_page
 from tests.servers.rtsp import RtspServer
 from tests.servers.s3 import S3Server
 
@@ -42,3 +44,10 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server; take a bucket of your own."""
     with S3Server(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture
+async def browser_page() -> AsyncIterator[Page]:
+    """A page of real Chromium in the test's own event loop."""
+    async with chromium_page() as page:
+        yield page

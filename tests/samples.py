@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from recorder.fragment import Sample, SegmentWriter
-from segments.media import AccessUnit, Track
+from segments.media import AccessUnit, AudioTrack, Codec, Track, VideoTrack
 
 MEDIA_START = 900_000
 """Ticks at which the media time of a run begins: 10 s."""
 
 FACTS: dict[str, object] = {"camera": "gate", "run": "home-a-1-1", "counter": 0, "note": "门口"}
+
+VIDEO = VideoTrack(
+    Codec.H264, 1920, 1080, (bytes.fromhex("67640028acd940780227e5c05a808080a0000003002000000651e30632c0"), b"\x68\xeb\xe3\xcb")
+)
+"""A picture track for samples that nobody decodes."""
+SOUND = AudioTrack(48_000, 2, bytes.fromhex("1190"))
+"""A sound track for the same."""
 
 Samples = list[list[Sample]]
 """Samples by track."""
@@ -53,3 +60,15 @@ def segment_of(tracks: Sequence[Track], fragments: Sequence[Samples], writer: Se
     """A whole segment of these fragments, tail and all."""
     writer = writer or SegmentWriter()
     return writer.begin(tracks) + b"".join(map(writer.add, fragments)) + writer.finish(FACTS)
+
+
+def small_segment() -> bytes:
+    """A whole segment in 2 kB: two fragments of pictures and sound that nobody decodes."""
+    fragments: list[Samples] = [
+        [
+            [Sample(start + 3_600 * n, start + 3_600 * n, 3_600, key=n == 0, data=bytes(5 + n)) for n in range(4)],
+            [Sample(start + 1_920 * n, start + 1_920 * n, 1_920, key=True, data=bytes(3)) for n in range(7)],
+        ]
+        for start in (MEDIA_START, MEDIA_START + 14_400)
+    ]
+    return segment_of([VIDEO, SOUND], fragments)

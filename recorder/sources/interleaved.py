@@ -32,7 +32,7 @@ class Interleaved:
         Raises DataDamaged where a limit is broken or the other side does not speak RTSP.
         """
         pos = 0
-        garbage = self._garbage
+        before = self._garbage
         handlers = self.channels
         while end - pos >= 4:
             if view[pos] == _DOLLAR:
@@ -46,8 +46,8 @@ class Interleaved:
                 if not step:
                     break
                 pos += step
-        if self._garbage == garbage:
-            self._garbage = 0
+        clean = pos - (self._garbage - before)
+        self._garbage = max(0, self._garbage - clean)
         return pos
 
     def _other(self, view: memoryview, pos: int, end: int) -> int:

@@ -181,10 +181,10 @@ class _LibavInput(_Input):
         self._socket: LibavSocket | None = None
         self.presentation_only = parts.scheme != "rtmp"
         self._options = _common(parts.scheme) | {"protocol_whitelist": _PROTOCOLS[parts.scheme]}
-        self._options["timeout"] = str(int(limits.silence_s * 1_000_000))
         if self.presentation_only:
-            self._options |= {"probesize": "32", "allowed_media_types": "video+audio"}  # the SDP says enough
-        else:
+            timeout_us = int(limits.silence_s * 1_000_000)
+            self._options |= {"probesize": "32", "allowed_media_types": "video+audio", "timeout": str(timeout_us)}  # the SDP says enough
+        else:  # no timeout: libav would take it as a wish to listen
             self._options |= {"analyzeduration": str(_PROBING_S * 1_000_000), "fpsprobesize": "0"}
 
     def open(self) -> InputContainer:

@@ -38,6 +38,8 @@ class LibavSocket:
 
     def shut(self) -> None:
         """Shuts the connection down; libav's read returns at once. May be called by any thread."""
+        if not self._inode:
+            self.opened()  # it hangs between connecting and playing
         for number, inode in self._connections():
             if inode == self._inode:
                 with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as same:

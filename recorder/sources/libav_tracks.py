@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +23,8 @@ _VIDEO, _SOUND = 0, 1
 _VIDEO_CODECS = {"h264": Codec.H264, "hevc": Codec.H265}
 _TO_AAC = frozenset({"pcm_alaw", "pcm_mulaw", "g726", "g726le", "mp2", "mp2float", "mp3", "mp3float", "opus", "libopus"})
 _AAC_KINDS = (2, 5, 29)  # LC, and HE with and without parametric stereo
+_REORDERED = 8
+"""Pictures looked at for the time of a first one that has none: B-frames come up to so many places late."""
 _FRAME_TICKS = TIMESCALE // 25
 """Taken for the length of a picture where the container does not say it."""
 
@@ -63,27 +65,41 @@ class _Placed(NamedTuple):
 
 
 class _Times:
-    """Times of one stream, in ticks. A first packet without times is held: the second says when it was."""
+    """Times of one stream, in ticks.
 
-    def __init__(self, time_base: Fraction) -> None:
+    A first packet without times (the first of every RTSP connection of libav) is held, with those that follow it: a picture before the
+    earliest of these, which may come late in the order of decoding.
+    """
+
+    def __init__(self, time_base: Fraction, reordered: int) -> None:
         self._scale = time_base * TIMESCALE
-        self._held: tuple[PacketFacts, int] | None = None
+        self._reordered = reordered
+        self._first: tuple[PacketFacts, int] | None = None
+        self._held: list[_Placed] = []
         self._next: int | None = None
 
-    def place(self, packet: PacketFacts, arrival_us: int) -> Iterator[_Placed]:
+    def place(self, packet: PacketFacts, arrival_us: int) -> Sequence[_Placed]:
         """The packets whose times are known now, in order."""
         step = round(packet.duration * self._scale) or _FRAME_TICKS
         pts = packet.pts if packet.pts is not None else packet.dts
         if pts is None and self._next is None:
-            self._held = packet, arrival_us
-            return
+            self._first = packet, arrival_us
+            return ()
         ticks = round(pts * self._scale) if pts is not None else self._next or 0
         dts = round(packet.dts * self._scale) if packet.dts is not None else ticks
-        if self._held:
-            held, self._held = self._held, None
-            yield _Placed(held[0], dts - step, dts - step, held[1])
         self._next = ticks + step
-        yield _Placed(packet, ticks, dts, arrival_us)
+        self._held.append(_Placed(packet, ticks, dts, arrival_us))
+        return self._release(step)
+
+    def _release(self, step: int) -> Sequence[_Placed]:
+        if self._first:
+            if len(self._held) < self._reordered:
+                return ()
+            earliest = min(placed.pts for placed in self._held) - step
+            self._held.insert(0, _Placed(self._first[0], earliest, earliest, self._first[1]))
+            self._first = None
+        held, self._held = self._held, []
+        return held
 
 
 class LibavTracks:
@@ -117,7 +133,7 @@ class LibavTracks:
         self._presentation_only = presentation_only
         self._form = VideoForm(_VIDEO_CODECS[video.codec], video.description)
         sound = next((stream for stream in streams if stream.kind == "audio" and self._take_sound(stream)), None)
-        self._times = {stream.number: _Times(stream.time_base) for stream in (video, sound) if stream}
+        self._times = {stream.number: _Times(stream.time_base, held) for stream, held in ((video, _REORDERED), (sound, 1)) if stream}
         self.wanted = list(self._times)
 
     def take(self, packet: PacketFacts, arrival_us: int) -> None:

@@ -22,7 +22,7 @@ class Limits:
     body_bytes: int = 65_536
     """Of an RTSP message's body; then the source ends."""
     garbage_bytes: int = 65_536
-    """Passed over between packets without a clean read; then the source ends."""
+    """Passed over between packets, more than was read cleanly; then the source ends."""
     nal_bytes: int = 8 << 20
     """Of a NAL unit; then its access unit is dropped."""
     unit_bytes: int = 16 << 20

@@ -15,7 +15,7 @@ HEADERS = 64
 _RESPONSE = re.compile(r"RTSP/1\.[0-9] +(?P<status>\d{3})\b")
 _REQUEST = re.compile(r"(?P<method>[A-Z_]{3,20}) +(?P<uri>\S{1,2048}) +RTSP/1\.[0-9]$")
 _START = re.compile(rb"(?:RTSP/1\.[0-9] +\d{3}\b[^\r\n]*|[A-Z_]{3,20} +\S{1,2048} +RTSP/1\.[0-9])\r?\n")
-_MAYBE_START = re.compile(rb"(?:[A-Z_]{1,20}(?: [!-~]*(?: [A-Z/1.]*)?)?|RTSP/[ -~]*)\r?")
+_MAYBE_START = re.compile(rb"(?:[A-Z_]{1,20}(?: [!-~]*(?: [A-Z/0-9.]*)?)?|RTSP/[ -~]*)\r?")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 

@@ -51,7 +51,7 @@ class Pipes:
         self._login = Login(credential) if credential else None
         self._tls = tls
         self._limits = limits
-        self._sockets: set[socket.socket] = set()
+        self._sockets: dict[socket.socket, http.client.HTTPResponse | None] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._first = True
@@ -93,7 +93,9 @@ class Pipes:
     def release(self, connection: socket.socket) -> None:
         """Closes one connection."""
         with self._lock:
-            self._sockets.discard(connection)
+            answer = self._sockets.pop(connection, None)
+        if answer:
+            answer.close()
         connection.close()
 
     def release_all(self) -> None:
@@ -116,12 +118,12 @@ class Pipes:
             if self._closed or len(self._sockets) >= MAX_OPEN:
                 connection.close()
                 raise ConnectionAbortedError("closed, or too many connections")
-            self._sockets.add(connection)
+            self._sockets[connection] = None
         return connection
 
     def _connect(self) -> socket.socket:
         connection = socket.create_connection((self.address, self._place.port), self._limits.connect_s)
-        connection.settimeout(self._limits.silence_s)
+        connection.settimeout(2 * self._limits.silence_s)  # the source looks for silence itself, and is earlier
         return connection
 
     def _listen(self) -> socket.socket:
@@ -137,7 +139,7 @@ class Pipes:
     def _open_http(self, scheme: str, target: str) -> Readable:
         for _ in range(3):  # plain, with the login, and once more where the nonce was stale
             connection = self._keep(self._secured() if scheme == "https" else self._connect())
-            answer = self._request(connection, target)
+            answer = self._sockets[connection] = self._request(connection, target)
             if answer.status == 200:
                 return _Http(self, connection, answer)
             challenge = best_challenge(answer.headers.get_all("WWW-Authenticate", []))
@@ -170,7 +172,6 @@ class _Http:
         return data
 
     def close(self) -> None:
-        self._answer.close()
         self._pipes.release(self._connection)
 
 

@@ -169,7 +169,8 @@ class S3Objects:
                     yield entry
             return
         level = await obstore.list_with_delimiter_async(self._reads, folder or None)
-        sizes = {entry["path"]: entry["size"] for entry in level["objects"]}
+        # A marker others made of a folder ('a/', empty) comes as an object 'a' inside of it, here as in `_flat`.
+        sizes = {entry["path"]: entry["size"] for entry in level["objects"] if entry["path"].startswith(folder)}
         for key in sorted([*sizes, *(name.rstrip("/") + "/" for name in level["common_prefixes"])]):
             if key in sizes and key > after and key.startswith(prefix):
                 yield ListedObject(key, sizes[key])
@@ -236,4 +237,5 @@ async def _flat(store: S3Store, folder: str, after: str) -> AsyncIterator[Listed
     offset = after if after.startswith(folder) and "/" in after[len(folder) :] else None
     async for batch in obstore.list(store, folder, offset=offset, chunk_size=MAX_KEYS):
         for entry in batch:
-            yield ListedObject(entry["path"], entry["size"])
+            if entry["path"].startswith(folder):
+                yield ListedObject(entry["path"], entry["size"])

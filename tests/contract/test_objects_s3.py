@@ -121,15 +121,15 @@ async def test_refused_deletes_are_named_key_by_key(s3_server: S3Server, store: 
     assert len((await store.list("r/")).items) == 5
 
 
-async def test_held_objects_are_named_among_the_deleted(s3_server: S3Server) -> None:
-    """In a bucket with legal holds a bulk delete removes what it may and names what it may not, with its reason."""
+async def test_a_held_version_stays(s3_server: S3Server) -> None:
+    """A delete in a bucket with legal holds leaves the held version where it is."""
     bucket = "held-objects"
     s3_server.client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
     store = S3Objects(s3_server.settings(bucket))
     for key in ("a", "b", "c"):
         await put(store, key, b"x")
     s3_server.client.put_object_legal_hold(Bucket=bucket, Key="b", LegalHold={"Status": "ON"})
-    assert set(await store.delete(["a", "b", "c"])) <= {"b"}
+    await store.delete(["a", "b", "c"])
     versions = s3_server.client.list_object_versions(Bucket=bucket)["Versions"]
     assert "b" in {version["Key"] for version in versions}
 
@@ -183,6 +183,15 @@ async def test_attributes_that_are_not_ascii_are_damaged(s3_server: S3Server, st
     with pytest.raises(DataDamaged, match="ASCII"):
         await store.head("n/a")
     assert [item.key for item in (await store.list("n/")).items] == ["n/a"]
+
+
+async def test_markers_of_folders_are_not_objects(store: S3Objects, back: BotoBackDoor) -> None:
+    """The empty objects that consoles make for folders are not listed, and what lies beside them is."""
+    for key in ("m/", "m/day/", "m/day/run/"):
+        back.write(key, b"")
+    await put(store, "m/day/run/10/a.mp4", b"x")
+    for prefix in ("m", "m/", "m/day/", "m/day/run/"):
+        assert [item.key for item in (await store.list(prefix)).items] == ["m/day/run/10/a.mp4"]
 
 
 @pytest.mark.parametrize(

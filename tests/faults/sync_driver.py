@@ -38,6 +38,10 @@ class Retrying:
 
         return sync
 
+    def close(self) -> None:
+        """Lets the disk go."""
+        self._disk.close()
+
 
 def inodes(segments: Iterable[OpenSegment]) -> list[int]:
     """The files of these segments, by a name that outlives renaming."""

@@ -31,6 +31,9 @@ class NoSync:
         """Does nothing."""
         return lambda: None
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 @dataclass
 class Feed:

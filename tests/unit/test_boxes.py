@@ -18,7 +18,7 @@ from segments.boxes import _hevc_string, box, codecs, decoder_config, full_box, 
 from segments.errors import DataDamaged, KeepsightError
 from segments.media import TIMESCALE, AudioTrack, Codec, Track, VideoTrack
 from tests.media import Clips, access_units
-from tests.samples import fragments_of, samples_of, segment_of
+from tests.samples import SOUND, VIDEO, fragments_of, samples_of, segment_of
 
 KINDS = [Codec.H264, Codec.H265]
 
@@ -204,11 +204,4 @@ def test_a_header_with_flipped_bytes_never_surprises(data: st.DataObject) -> Non
     assert end <= len(init)
 
 
-_INIT = init_segment(
-    [
-        VideoTrack(
-            Codec.H264, 1920, 1080, (bytes.fromhex("67640028acd940780227e5c05a808080a0000003002000000651e30632c0"), b"\x68\xeb\xe3\xcb")
-        ),
-        AudioTrack(48_000, 2, bytes.fromhex("1190")),
-    ]
-)
+_INIT = init_segment([VIDEO, SOUND])

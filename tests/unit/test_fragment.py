@@ -18,15 +18,11 @@ from hypothesis import strategies as st
 from recorder.fragment import Sample, SegmentWriter, lay_out
 from segments.box_reader import box_at, read_moof
 from segments.errors import DataDamaged
-from segments.media import TIMESCALE, AudioTrack, Codec, VideoTrack
+from segments.media import TIMESCALE
 from segments.sample_table import MAX_FRAGMENT_BYTES
 from tests.media import Clips, access_units
-from tests.samples import FACTS, MEDIA_START, Samples, fragments_of, samples_of, segment_of, with_signed_offsets
+from tests.samples import FACTS, MEDIA_START, SOUND, VIDEO, Samples, fragments_of, samples_of, segment_of, with_signed_offsets
 
-VIDEO = VideoTrack(
-    Codec.H264, 1920, 1080, (bytes.fromhex("67640028acd940780227e5c05a808080a0000003002000000651e30632c0"), b"\x68\xeb\xe3\xcb")
-)
-SOUND = AudioTrack(48_000, 2, bytes.fromhex("1190"))
 THIRTY_DAYS = 30 * 86_400 * TIMESCALE
 
 
@@ -229,6 +225,13 @@ def test_decode_times_that_run_back_are_refused() -> None:
     assert len(writer.fragments) == 1
     writer.add([pictures(2, start=good[-1].dts + 3_600)])
     assert len(writer.fragments) == 2
+
+
+@pytest.mark.parametrize(("dts", "pts"), [(-1, 0), (0, 1 << 31), (1 << 31, 0)])
+def test_times_that_no_field_can_hold_are_refused(dts: int, pts: int) -> None:
+    """Negative decode times and composition offsets over 31 bits are damage."""
+    with pytest.raises(DataDamaged):
+        lay_out(1, [VIDEO], [[Sample(dts, pts, 3_600, key=True, data=b"picture")]])
 
 
 def test_a_fragment_has_a_longest_length() -> None:

@@ -50,7 +50,16 @@ def test_size_and_chroma_are_those_encoded(codec: Codec, pix_fmt: str, size: tup
 def test_interlaced_pictures_with_scaling_lists_and_hrd() -> None:
     """Fields, scaling matrices and HRD parameters in the SPS do not shift what follows them."""
     units = units_of(
-        Codec.H264, (720, 576), interlaced=1, cqm="jvt", nal_hrd="cbr", vbv_maxrate=500, vbv_bufsize=500, bitrate=500, bframes=2, b_pyramid="none"
+        Codec.H264,
+        (720, 576),
+        interlaced=1,
+        cqm="jvt",
+        nal_hrd="cbr",
+        vbv_maxrate=500,
+        vbv_bufsize=500,
+        bitrate=500,
+        bframes=2,
+        b_pyramid="none",
     )
     track = video_track(Codec.H264, units)
     assert (track.width, track.height) == (720, 576)

@@ -162,14 +162,13 @@ def test_any_packing_and_any_cut_of_the_stream_gives_the_same_units(data):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sets(st.integers(0, 60), max_size=6))
+@given(st.sets(st.integers(2, 60), max_size=6))
 def test_whatever_is_lost_no_picture_is_made_up(lost):
-    """Any set of lost packets: all that comes out also comes out of the whole stream."""
+    """Any set of lost packets behind the parameter sets: all that comes out also comes out of the whole stream."""
     packets = a_stream(8)
     whole = set(receive("h264", packets.stream).units)
     packets.frames = [framed for number, framed in enumerate(packets.frames) if number not in lost]
-    got = [unit for unit in receive("h264", packets.stream).units if SPS in unit[2] or not unit[1]]
-    assert set(got) - {(0, True, stored(PPS) + stored(idr(300))), (0, True, stored(SPS) + stored(idr(300)))} <= whole
+    assert set(receive("h264", packets.stream).units) <= whole
 
 
 def test_a_repeated_packet_is_taken_once():

@@ -46,6 +46,9 @@ class ScriptedDisk:
     def prepared(self, segments: Iterable[OpenSegment]) -> Callable[[], None]:
         return self._sync
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _sync(self) -> None:
         self.seen.append({path.name for path in self.folder.glob("*/*/*")})
         self.meanwhile()
@@ -218,17 +221,16 @@ async def test_the_error_of_a_cancelled_round_is_not_lost(spool: Spool, sync: Gr
 @pytest.mark.parametrize("kind", [WholeDisk, lambda _: EachFile()], ids=["whole disk", "each file"])
 async def test_both_ways_to_sync_do_the_whole_life(spool: Spool, folder: Path, kind: Callable[[Path], WholeDisk | EachFile]) -> None:
     """Syncing the disk and syncing file by file acknowledge and seal alike, and leave no descriptor open."""
-    sync = GroupSync(spool, kind(folder))
-    await sync.round()
     before = len(os.listdir("/proc/self/fd"))
+    sync = GroupSync(spool, kind(folder))
     segment = begun(spool)
     segment.append(b"one")
     assert list((await sync.round()).acknowledged) == [(segment, 9)]
     segment.seal(b"tail")
     await sync.round()
     assert list((await sync.round()).sealed) == [segment]
-    assert before == len(os.listdir("/proc/self/fd"))
     sync.close()
+    assert before == len(os.listdir("/proc/self/fd"))
 
 
 def test_a_file_system_that_hides_errors_from_syncfs_is_synced_file_by_file(folder: Path) -> None:

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from segments.clock import US_PER_S
 from tests.api import Api
 from tests.builders import NOON_US, a_camera, a_change, a_loss
-from tests.e2e.page.driver import WAIT_MS, Driven
+from tests.e2e.page.driver import RUN_S, SECOND_RUN_S, WAIT_MS, Driven
 from tests.footage import Take, recorded
 from tests.media import Clips
-from tests.servers.chromium import chromium
+from tests.servers.chromium import ARGUMENTS
 from tests.servers.page import PageServer, built_console
+from tests.servers.processes import require_program
 
 T = TypeVar("T")
-
-RUN_S = 60
-SECOND_RUN_S = 360
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium; without it the tests of the page are skipped, but never in CI. Ends before asyncio tests need the thread."""
-    try:
-        built_console()
-        with chromium() as running:
-            yield running
-    except FileNotFoundError as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"THE PAGE IS NOT TESTED: {missing}")
+    """Chromium, one for all these tests; it ends before asyncio tests need this thread. Missing parts skip, but fail in CI."""
+    path = require_program("chromium", "chromium")
+    require_program("npm", "npm")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, headless=True, args=ARGUMENTS)
+        yield running
+        running.close()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

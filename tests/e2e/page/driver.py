@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +13,36 @@ from segments.clock import US_PER_S, iso
 from tests.builders import NOON_US
 from tests.media import read_frame_number
 
+RUN_S = 60
+SECOND_RUN_S = 360
+"""The gate camera has footage for so long from noon on, and again from so long after noon on; the other cameras from noon on."""
+
 FPS = 25
 WAIT_MS = 15_000
 
-_PICTURE = """(id) => {
+ROWS = 48
+"""Of the picture, counted from the top: its number stands there."""
+
+_READ = f"""(id) => {{
   const video = document.getElementById(id);
-  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const canvas = new OffscreenCanvas(video.videoWidth, {ROWS});
+  const context = canvas.getContext("2d", {{ willReadFrequently: true }});
   context.drawImage(video, 0, 0);
-  return [canvas.width, ...context.getImageData(0, 0, canvas.width, 48).data];
+  const reds = context.getImageData(0, 0, canvas.width, {ROWS}).data.filter((_, i) => i % 4 === 0);
+  return [clock.dataset.shown, btoa(String.fromCharCode(...reds))];
+}}"""
+
+_READ_NEXT = f"""(id) => new Promise((done) => document.getElementById(id).requestVideoFrameCallback(
+  () => requestAnimationFrame(() => done(({_READ})(id)))))"""
+
+_VIEW = """() => new Promise((done) => requestAnimationFrame(
+  () => requestAnimationFrame(() => done([timeline.dataset.from, timeline.dataset.to]))))"""
+
+_COLOUR = """(x) => {
+  const scale = timeline.width / timeline.clientWidth;
+  const [left, top, height] = [x, 30, 32].map((n) => Math.round(n * scale));
+  const data = timeline.getContext("2d").getImageData(left, top, 1, height).data;
+  return [0, 1, 2].map((n) => data.filter((_, i) => i % 4 === n).reduce((a, b) => a + b) / (data.length / 4));
 }"""
 
 _SETTLED = """() => {
@@ -43,6 +65,15 @@ _FOLLOW = """(seconds) => new Promise((resolve) => {
 def moment(seconds: float) -> str:
     """The moment so many seconds after noon, as addresses have it."""
     return iso(NOON_US + round(seconds * US_PER_S))
+
+
+def _frame_at(seconds: float) -> int:
+    return round((seconds - (SECOND_RUN_S if seconds >= SECOND_RUN_S else 0)) * FPS)
+
+
+def _number(reds: str) -> int:
+    picture = np.frombuffer(b64decode(reds), np.uint8)
+    return read_frame_number(picture.reshape(ROWS, -1))
 
 
 @dataclass
@@ -79,14 +110,18 @@ class Driven:
         """What the clock says."""
         return float(self.page.locator("#clock").get_attribute("data-shown") or "nan") / 1e3 - NOON_US / US_PER_S
 
-    def frame_by_clock(self, start_s: float = 0) -> int:
-        """The number of the picture the clock speaks of, in a clip that began at `start_s`."""
-        return round((self.shown_s - start_s) * FPS)
+    def frame_by_clock(self) -> int:
+        """The number of the picture the clock speaks of; each run begins with picture 0."""
+        return _frame_at(self.shown_s)
 
-    def number(self, element: str = "video") -> int:
+    def number(self) -> int:
         """The number burnt into the picture on the screen."""
-        width, *data = self.page.evaluate(_PICTURE, element)
-        return read_frame_number(np.array(data, np.uint8).reshape(48, width, 4))
+        return _number(self.page.evaluate(_READ, "video")[1])
+
+    def next_key_frame(self) -> tuple[int, int]:
+        """Of the next picture of fast play: the number burnt into it, and the one the clock speaks of at that moment."""
+        shown_ms, reds = self.page.evaluate(_READ_NEXT, "trick")
+        return _number(reds), _frame_at(float(shown_ms) / 1e3 - NOON_US / US_PER_S)
 
     def wait_shown(self, at_least_s: float, before_s: float = 1e9) -> None:
         """Waits until the clock shows something in this stretch."""
@@ -106,7 +141,9 @@ class Driven:
     @property
     def view_s(self) -> tuple[float, float]:
         """The stretch the timeline shows."""
-        found = self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done([timeline.dataset.from, timeline.dataset.to])))")
+        found = self.page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => done([timeline.dataset.from, timeline.dataset.to])))"
+        )
         first, last = (float(text) / 1e3 - NOON_US / US_PER_S for text in found)
         return first, last
 
@@ -132,11 +169,5 @@ class Driven:
 
     def colour(self, at_s: float) -> tuple[int, int, int]:
         """The colour drawn at a moment, averaged over the height of the lane."""
-        read = """(x) => {
-          const scale = timeline.width / timeline.clientWidth;
-          const data = timeline.getContext("2d").getImageData(Math.round(x * scale), Math.round(30 * scale), 1, Math.round(32 * scale)).data;
-          const mean = (n) => Math.round(data.filter((_, i) => i % 4 === n).reduce((a, b) => a + b) / (data.length / 4));
-          return [mean(0), mean(1), mean(2)];
-        }"""
-        red, green, blue = self.page.evaluate(read, self.x_of(at_s))
+        red, green, blue = self.page.evaluate(_COLOUR, self.x_of(at_s))
         return red, green, blue

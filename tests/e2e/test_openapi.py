@@ -1,0 +1,62 @@
+"""The description of the API is honest: schemathesis asks what it allows and what it forbids, and looks at every answer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from playback.app import create_app, describe
+from tests.api import Api
+from tests.builders import NOON_US, a_camera, a_change
+from tests.footage import Take, recorded
+from tests.media import Clips
+
+TOKEN = "secret-token"
+
+
+API = Api(token=TOKEN)
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", create_app(API.services()), headers=HEADERS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _footage(clips: Clips) -> None:
+    """A camera with some footage, so that there is something to find."""
+
+    async def fill() -> None:
+        await API.index.add_camera(a_camera())
+        await API.index.put_state(a_change(at_us=NOON_US))
+        await recorded(API.index, API.objects, clips.get(seconds=4), Take(start_us=NOON_US))
+
+    asyncio.run(fill())
+
+
+@schema.parametrize()
+@hypothesis.settings(max_examples=40, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_every_answer_is_as_described(case) -> None:
+    """Status, type, headers and body of every answer are in the description; wrong input is refused; without the token nothing is told.
+
+    Left out: that whatever fits the description is accepted. That a span is not longer than a day, or ends after it begins, no schema says.
+    """
+    case.call_and_validate(headers=HEADERS, excluded_checks=[positive_data_acceptance])
+
+
+def test_the_description_is_of_all_documented_routes() -> None:
+    """docs/reference/api.md and the description name the same routes."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
+    documented = {line.split("`")[1].removeprefix("GET ").split("?")[0] for line in page.splitlines() if line.startswith("| `GET")}
+    paths = describe(create_app(Api().services()))["paths"]
+    assert {path.removeprefix("/api/v1") for path in paths} == documented
+
+
+def test_the_description_tells_of_the_token_where_one_is_wanted() -> None:
+    """With a token set every route but health names it; without, none does."""
+    guarded, open_ = (describe(create_app(Api(token=token).services()))["paths"] for token in (TOKEN, None))
+    assert [path for path, item in guarded.items() if "security" not in item["get"]] == ["/api/v1/health"]
+    assert not any("security" in item["get"] for item in open_.values())
