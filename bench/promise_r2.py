@@ -16,7 +16,7 @@ from tests.faults.plain_segment import UNTRIMMED
 
 SHORT, FULL = 60, 1000
 STEP = 20
-CONTROL_AT_MOST = 200
+CONTROL_AT_MOST = 600
 BACK_S = 5.0
 
 

@@ -1,7 +1,7 @@
 """R5: a full spool refuses loudly, drops nothing acknowledged, and takes footage again by itself.
 
 Three cameras fill a spool on a disk of 64 MB while the uploader is away; then some of it is stored, and is removed or (index away) shrunk
-to its stub, and the time until a new fragment is acknowledged is measured. Control: a spool that evicts its oldest. Needs root for the disk.
+to its stub, and the time until a new fragment is acknowledged is measured. Control: a spool that evicts its oldest. Needs root.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ async def read_export(plan: VirtualMp4, pools: Mapping[str, ReadObject]) -> Asyn
 
 def _wanted(rows: list[Row], span: Span) -> list[tuple[Row, Span]]:
     """Each moment of the span from one row."""
-    claims = (Claim(footage_rank(row.start_us, row.run), max(row.start_us, span.start_us), min(row.end_us, span.end_us), row) for row in rows)
+    claims = (
+        Claim(footage_rank(row.start_us, row.run), max(row.start_us, span.start_us), min(row.end_us, span.end_us), row) for row in rows
+    )
     return [(claim.value, Span(claim.start_us, claim.end_us)) for claim in settle(claims)]
 
 

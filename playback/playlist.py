@@ -7,7 +7,7 @@ clock. Where the runs of an overlap meet, up to one fragment is shown twice rath
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,6 +33,9 @@ LIVE_TARGET_S = 3
 
 _CLOSE_US = 1000
 """Overlaps up to this come from rounding; it is also what PROGRAM-DATE-TIME can tell apart."""
+
+_LEAP_TICKS = TIMESCALE // 10
+"""Times of neighbouring fragments may differ so much from each other's ends without a picture missing."""
 
 
 class Piece(NamedTuple):
@@ -88,19 +91,21 @@ def stretches(rows: Iterable[Row], window: Window) -> list[list[Piece]]:
 
 def _pieces(row: Row, window: Window) -> Iterator[Piece]:
     """The fragments of a row with their wall time; of a growing row's last coarse entry, which may still become longer, none."""
-    groups = list(_groups(row.fragments, 0 if window.fine else GROUP_TICKS))
+    fragments = row.fragments
+    groups: Sequence[int] = range(len(fragments)) if window.fine else list(_groups(fragments))
     unfinished = groups[-1] if groups and not row.sha256 and not window.fine else -1
-    for fragment, group in zip(row.fragments, groups, strict=True):
+    zero_pts = fragments[0].pts if fragments else 0
+    for fragment, group in zip(fragments, groups, strict=True):
         if group != unfinished:
-            start_us = row.start_us + _us(fragment.pts - row.fragments[0].pts)
-            yield Piece(row, fragment, start_us, start_us + _us(fragment.duration), group)
+            start_us = row.start_us + (fragment.pts - zero_pts) * 100 // 9
+            yield Piece(row, fragment, start_us, start_us + fragment.duration * 100 // 9, group)
 
 
-def _groups(fragments: Sequence[Fragment], most_ticks: int) -> Iterator[int]:
+def _groups(fragments: Sequence[Fragment]) -> Iterator[int]:
     """The number of the group of each fragment, counted from the first so that a cut elsewhere does not move the borders."""
     group = ticks = end = 0
     for fragment in fragments:
-        if ticks and (ticks + fragment.duration > most_ticks or fragment.offset != end):
+        if ticks and (ticks + fragment.duration > GROUP_TICKS or fragment.offset != end):
             group, ticks = group + 1, 0
         ticks += fragment.duration
         end = fragment.offset + fragment.length
@@ -116,9 +121,8 @@ def _cut(pieces: Sequence[Piece], shown: Span) -> list[Piece]:
 
 
 def _follows(before: Piece, piece: Piece) -> bool:
-    """Whether a fragment continues another without a gap in the media time of the run."""
-    expected = before.fragment.pts + before.fragment.duration
-    return before.row.run == piece.row.run and abs(piece.fragment.pts - expected) <= TIMESCALE // 10
+    """Whether a fragment continues another of its run without a gap in media time."""
+    return abs(piece.fragment.pts - before.fragment.pts - before.fragment.duration) <= _LEAP_TICKS
 
 
 def media_entries(found: Iterable[Sequence[Piece]]) -> list[Entry]:
@@ -127,15 +131,13 @@ def media_entries(found: Iterable[Sequence[Piece]]) -> list[Entry]:
     for stretch in found:
         before: Piece | None = None
         for piece in stretch:
+            fragment = piece.fragment
             continues = before is not None and _follows(before, piece)
             if continues and before is not None and before.row is piece.row and before.group == piece.group:
-                last = entries[-1]
-                longer = last._replace(ticks=last.ticks + piece.fragment.duration, length=last.length + piece.fragment.length)
-                entries[-1] = longer
+                row, start_us, ticks, offset, length, fresh = entries[-1]
+                entries[-1] = Entry(row, start_us, ticks + fragment.duration, offset, length + fragment.length, fresh)
             else:
-                entries.append(
-                    Entry(piece.row, piece.start_us, piece.fragment.duration, piece.fragment.offset, piece.fragment.length, not continues)
-                )
+                entries.append(Entry(piece.row, piece.start_us, fragment.duration, fragment.offset, fragment.length, not continues))
             before = piece
     return entries
 
@@ -156,33 +158,35 @@ def key_entries(found: Iterable[Sequence[Piece]], window: Window) -> list[Entry]
     return entries
 
 
-def media_text(entries: Sequence[Entry], window: Window, *, keys_only: bool = False) -> str:
+def media_text(entries: Sequence[Entry], runs: Mapping[str, Run], window: Window, *, keys_only: bool = False) -> str:
     """A media playlist, or an I-frame playlist, of entries; addresses are relative to `/cameras/{camera}/hls/`."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{_target_s(entries, window)}"]
     lines.append(f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if window.growing else 'VOD'}")
     lines += ["#EXT-X-I-FRAMES-ONLY"] if keys_only else []
-    clock_us = 0
-    for place, entry in enumerate(entries):
-        if entry.fresh:
+    clock_us, shown, address = 0, None, ""
+    for place, (row, start_us, ticks, offset, length, fresh) in enumerate(entries):
+        if fresh:
             lines += ["#EXT-X-DISCONTINUITY"] if place else []
-            lines.append(f'#EXT-X-MAP:URI="../runs/{entry.row.run}/init.mp4"')
-        if entry.fresh or abs(entry.start_us - clock_us) >= _CLOSE_US:
-            lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{iso(entry.start_us)}")
-            clock_us = entry.start_us
-        clock_us += _us(entry.ticks)
-        lines.append(f"#EXTINF:{entry.ticks / TIMESCALE:.5f},\n#EXT-X-BYTERANGE:{entry.length}@{entry.offset}\n{_address(entry.row)}")
+            lines.append(_map(row.run, runs))
+        if fresh or abs(start_us - clock_us) >= _CLOSE_US:
+            lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{iso(start_us)}")
+            clock_us = start_us
+        if row is not shown:
+            shown, address = row, f"../segments/{row.start_us}/{row.run}/{row.counter}.mp4"
+        clock_us += ticks * 100 // 9
+        lines.append(f"#EXTINF:{ticks / TIMESCALE:.5f},\n#EXT-X-BYTERANGE:{length}@{offset}\n{address}")
     lines += [] if window.growing else ["#EXT-X-ENDLIST"]
     return "\n".join(lines) + "\n"
 
 
-def multivariant_text(found: Sequence[Sequence[Piece]], runs: Iterable[Run], window: Window, query: str) -> str:
+def multivariant_text(found: Sequence[Sequence[Piece]], runs: Mapping[str, Run], window: Window, query: str) -> str:
     """The playlist that names the media and the I-frame playlist, with what a player must know before it opens them.
 
     BANDWIDTH is that of the entry with most bits a second, measured from the rows. `query` is the query of both addresses.
     """
     entries, keys = media_entries(found), key_entries(found, window)
     codecs = list(dict.fromkeys(codec for entry in entries for codec in entry.row.codecs.split(",") if codec))
-    pictures = [(run.width, run.height) for run in runs if run.width and run.height]
+    pictures = [(run.width, run.height) for run in runs.values() if run.width and run.height]
     size = f",RESOLUTION={'x'.join(map(str, max(pictures)))}" if pictures else ""
     average = sum(e.length for e in entries) * 8 * TIMESCALE // max(1, sum(e.ticks for e in entries))
     head = f'#EXT-X-STREAM-INF:BANDWIDTH={_peak(entries)},AVERAGE-BANDWIDTH={average},CODECS="{",".join(codecs)}"{size}'
@@ -207,10 +211,7 @@ def _target_s(entries: Iterable[Entry], window: Window) -> int:
     return max(least, (longest + TIMESCALE // 2) // TIMESCALE)
 
 
-def _address(row: Row) -> str:
-    return f"../segments/{row.start_us}/{row.run}/{row.counter}.mp4"
-
-
-def _us(ticks: int) -> int:
-    """Ticks of 1/90000 s in microseconds."""
-    return ticks * 100 // 9
+def _map(run_id: str, runs: Mapping[str, Run]) -> str:
+    """The MAP of a run, with its length if that is known: ffmpeg 5 to 8 takes it for as long as the range before it if there is none."""
+    length = f',BYTERANGE="{len(runs[run_id].init)}@0"' if run_id in runs else ""
+    return f'#EXT-X-MAP:URI="../runs/{run_id}/init.mp4"{length}'

@@ -18,7 +18,7 @@ from segments.model import Row, RowPosition
 
 router = APIRouter()
 
-_NO_STORE = {"Cache-Control": "no-store"}
+_HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 """Footage is not left in caches: there nobody deletes it."""
 
 _MP4 = {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}
@@ -40,11 +40,19 @@ IfRangeHeader = Annotated[str | None, Header(alias="If-Range", description="The 
     "/cameras/{camera}/runs/{run}/init.mp4",
     dependencies=needs(Verb.VIEW),
     response_class=Mp4Response,
-    responses={200: {**_MP4, "description": "ftyp and moov of the run"}, **described(404, 503)},
+    responses={
+        200: {**_MP4, "description": "ftyp and moov of the run"},
+        206: {**_MP4, "description": "The range asked for"},
+        **described(404, 416, 503),
+    },
 )
-async def init(services: Given, camera: CameraId, run: RunName) -> Response:
+async def init(services: Given, camera: CameraId, run: RunName, wanted: RangeHeader = None) -> Response:
     """What a player needs before the segments of a run."""
-    return Mp4Response((await run_of(services, camera, run)).init, headers=_NO_STORE)
+    data = (await run_of(services, camera, run)).init
+    part = asked_range(wanted, len(data))
+    if part is None:
+        return Mp4Response(data, headers=_HEADERS)
+    return Mp4Response(data[part.start : part.end], 206, _HEADERS | {"Content-Range": _content_range(part, len(data))})
 
 
 async def _row(services: Given, camera: CameraId, start_us: StartPath, run: RunName, counter: CounterPath) -> Row:
@@ -67,12 +75,16 @@ async def segment(
     """A segment, or one range of it. Of one that is still recorded, what is durable."""
     etag = f'"{row.sha256}"' if row.sha256 else None
     part = asked_range(wanted, row.size) if if_range is None or if_range == etag else None
-    headers = {**_NO_STORE, "Accept-Ranges": "bytes"} | ({"ETag": etag} if etag else {})
+    headers = _HEADERS | ({"ETag": etag} if etag else {})
     if part is None:
         return await _bytes(services, row, ByteRange(0, row.size), 200, headers)
-    size = row.size if etag else "*"
-    headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
+    headers["Content-Range"] = _content_range(part, row.size if etag else None)
     return await _bytes(services, row, part, 206, headers)
+
+
+def _content_range(part: ByteRange, size: int | None) -> str:
+    """Of what grows the whole length is not known (RFC 9110, 14.4)."""
+    return f"bytes {part.start}-{part.end - 1}/{'*' if size is None else size}"
 
 
 async def _bytes(services: Services, row: Row, part: ByteRange, status: int, headers: dict[str, str]) -> Response:

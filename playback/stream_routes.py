@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -14,11 +14,11 @@ from starlette.responses import Response
 
 from playback.access import Verb, needs
 from playback.asked import AskedSpan, CameraId, check_length
-from playback.footage import LiveEdge, no_footage, rows_of, run_of
+from playback.footage import LiveEdge, no_footage, rows_of
 from playback.playlist import MAX_SPAN_US, Piece, Window, key_entries, media_entries, media_text, multivariant_text, stretches
 from playback.problems import described
 from playback.services import Given, Services
-from segments.errors import NotFound, TryAgain
+from segments.errors import NotFound
 from segments.model import Run, Span
 
 router = APIRouter()
@@ -42,6 +42,7 @@ class _Laid:
 
     window: Window
     found: Sequence[Sequence[Piece]]
+    runs: Mapping[str, Run]
     edge: LiveEdge
 
 
@@ -49,23 +50,22 @@ class _Laid:
 async def multivariant(request: Request, services: Given, camera: CameraId, span: AskedSpan) -> Response:
     """What there is to play over at most 24 h: the media playlist with its codecs, and the I-frame playlist."""
     laid = await _lay(services, camera, span)
-    runs = await _runs(services, camera, laid)
     query = urlencode({"from": request.query_params["from"], "to": request.query_params["to"]})
-    return _answer(request, multivariant_text(laid.found, runs, laid.window, query), laid.edge)
+    return _answer(request, multivariant_text(laid.found, laid.runs, laid.window, query), laid.edge)
 
 
 @router.get("/cameras/{camera}/hls/media.m3u8", dependencies=needs(Verb.VIEW), response_class=PlaylistResponse, responses=_ANSWERS)
 async def media(request: Request, services: Given, camera: CameraId, span: AskedSpan) -> Response:
     """The footage of a span as byte ranges of segments; it grows while `to` lies in the future."""
     laid = await _lay(services, camera, span)
-    return _answer(request, media_text(media_entries(laid.found), laid.window), laid.edge)
+    return _answer(request, media_text(media_entries(laid.found), laid.runs, laid.window), laid.edge)
 
 
 @router.get("/cameras/{camera}/hls/iframes.m3u8", dependencies=needs(Verb.VIEW), response_class=PlaylistResponse, responses=_ANSWERS)
 async def iframes(request: Request, services: Given, camera: CameraId, span: AskedSpan) -> Response:
     """The key frames of a span; over 2 h one each 10 s."""
     laid = await _lay(services, camera, span)
-    return _answer(request, media_text(key_entries(laid.found, laid.window), laid.window, keys_only=True), laid.edge)
+    return _answer(request, media_text(key_entries(laid.found, laid.window), laid.runs, laid.window, keys_only=True), laid.edge)
 
 
 async def _lay(services: Services, camera: str, span: Span) -> _Laid:
@@ -76,17 +76,20 @@ async def _lay(services: Services, camera: str, span: Span) -> _Laid:
     found = stretches(rows, window)
     if not found:
         raise await no_footage(services, camera, span)
-    return _Laid(window, found, edge)
+    return _Laid(window, found, await _runs(services, camera, found, edge), edge)
 
 
-async def _runs(services: Services, camera: str, laid: _Laid) -> list[Run]:
-    """The runs that are played, as far as they can be had: they only add the size of the picture."""
-    ids = dict.fromkeys(piece.row.run for stretch in laid.found for piece in stretch)
-    found = await asyncio.gather(*(run_of(services, camera, run) for run in ids), return_exceptions=True)
-    failed = [one for one in found if isinstance(one, BaseException) and not isinstance(one, NotFound | TryAgain)]
-    if failed:
-        raise failed[0]
-    return [one for one in found if isinstance(one, Run)]
+async def _runs(services: Services, camera: str, found: Sequence[Sequence[Piece]], edge: LiveEdge) -> dict[str, Run]:
+    """The runs that are played, as far as they can be had: a playlist can do without."""
+
+    async def one(run_id: str) -> Run | None:
+        try:
+            return edge.runs.get(run_id) or await services.index.run(camera, run_id)
+        except NotFound:
+            return None
+
+    ids = dict.fromkeys(piece.row.run for stretch in found for piece in stretch)
+    return {run.id: run for run in await asyncio.gather(*map(one, ids)) if run is not None}
 
 
 def _answer(request: Request, text: str, edge: LiveEdge) -> Response:

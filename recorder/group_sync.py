@@ -116,7 +116,7 @@ class GroupSync:
             unsynced = [(segment, segment.written_bytes) for segment in self._spool.open if segment.unsynced]
             if not unsynced and not self._named:
                 return SyncRound()
-            sync = self._disk.prepared([segment for segment, _ in unsynced] + self._named)
+            sync = self._prepared([segment for segment, _ in unsynced] + self._named)
             await asyncio.get_running_loop().run_in_executor(self._thread, self._run, sync)
             if self._error is not None:
                 return self._give_up()
@@ -127,6 +127,13 @@ class GroupSync:
         """Waits for a sync still running; no round may follow."""
         self._thread.shutdown()
         self._disk.close()
+
+    def _prepared(self, segments: Sequence[OpenSegment]) -> Callable[[], None]:
+        try:
+            return self._disk.prepared(segments)
+        except OSError as error:  # no descriptor left, say: then nothing is synced, and nothing may be acknowledged
+            self._error = error
+            return lambda: None
 
     def _run(self, sync: Callable[[], None]) -> None:
         """In the thread: keeps the error, so that it is not lost with a cancelled round."""

@@ -90,7 +90,8 @@ class _Run:
     video: VideoTimes
     audio: AudioTimes | None
     about: RunAbout
-    writer: SegmentWriter | None = None
+    writer: SegmentWriter = field(default_factory=SegmentWriter)
+    open: bool = False
     counter: int = 0
     header: bytes | None = None
     segment_start: int = 0
@@ -169,7 +170,7 @@ class Session:
             return NOTHING
         out = [instruction for piece in run.video.end() for instruction in self._piece(run, piece)]
         end = self._flush(run, out, last=True) if run.pending else self._end_of(run)
-        if run.writer is None:
+        if not run.open:
             return out
         end_us = run.segment_start_us + ticks_to_us(end - run.segment_start)
         self._seal(run, out, end_us)
@@ -218,7 +219,7 @@ class Session:
             run.last_key = start
             if run.pending and run.pending[-1].dts + run.pending[-1].duration - run.pending[0].dts + length > self._cut.fragment:
                 self._flush(run, out)
-            if run.writer is not None and start >= run.boundary:
+            if run.open and start >= run.boundary:
                 if run.pending:
                     self._flush(run, out)
                 self._seal(run, out, run.wall.segment_start(start))
@@ -227,7 +228,7 @@ class Session:
         run.pending.extend(piece)
         if run.pending[-1].dts + run.pending[-1].duration - run.pending[0].dts + length > self._cut.fragment:
             self._flush(run, out)
-        if start - run.last_key >= self._cut.longest - self._cut.fragment and self._run is run:
+        if start + 2 * length - run.last_key >= self._cut.longest and self._run is run:
             out.extend(self.stop(Cause.NO_KEY_FRAME, "no key frame came for 5 minutes"))
         return out
 
@@ -235,14 +236,12 @@ class Session:
         """Lays the pending pictures out as a fragment, with the sound up to their end; returns that end in ticks."""
         pictures, run.pending = run.pending, []
         end = pictures[-1].dts + pictures[-1].duration
-        if run.writer is None:
+        if not run.open:
             self._start_segment(run, pictures[0])
-        writer = run.writer
-        assert writer is not None
         sound = (run.audio.end() if last else run.audio.before(end)) if run.audio is not None else None
-        data = writer.add([pictures] if sound is None else [pictures, sound])
+        data = run.writer.add([pictures] if sound is None else [pictures, sound])
         end_us = run.segment_start_us + ticks_to_us(end - run.segment_start)
-        fragment = writer.fragments[-1]
+        fragment = run.writer.fragments[-1]
         out.append(WriteFragment(run.id, run.counter, run.segment_start_us, run.header, data, fragment, end_us, run.about))
         run.header = None
         return end
@@ -252,13 +251,12 @@ class Session:
         if run.counter == 0:
             run.segment_start_us = run.wall.segment_start(first.pts)
             run.about = replace(run.about, start_us=run.segment_start_us)
-        run.writer = SegmentWriter()
+        run.open = True
         run.header = run.writer.begin(run.tracks)
         run.boundary = first.dts + next_boundary(run.segment_start_us, self._phase, self._cut.segment)
 
     def _seal(self, run: _Run, out: list[Instruction], end_us: int) -> None:
         """Closes the segment; the next one starts on the wall where this one ends."""
-        assert run.writer is not None
         about = run.about
         facts = Facts(
             camera=self._camera,
@@ -276,11 +274,11 @@ class Session:
         )
         out.append(SealSegment(run.id, run.counter, run.writer.finish(facts.as_json())))
         run.counter += 1
-        run.writer = None
+        run.open = False
         run.segment_start_us = end_us
 
     def _end_of(self, run: _Run) -> int:
-        last = run.writer.fragments[-1] if run.writer is not None and run.writer.fragments else None
+        last = run.writer.fragments[-1] if run.open and run.writer.fragments else None
         return last.pts + last.duration if last is not None else run.segment_start
 
 

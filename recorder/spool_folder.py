@@ -54,12 +54,17 @@ class SpoolFile:
 
 def spool_file(path: Path) -> SpoolFile | None:
     """Takes a path apart by its last three names; None if it is not a file of the layout."""
-    name = _NAME.fullmatch(path.name)
-    if name is None or (name["kind"] == SpoolKind.TORN) != (name["durable"] is not None):
+    return _spool_file(path, path.parent.parent.name, path.parent.name, path.name)
+
+
+def _spool_file(path: Path | str, camera: str, run: str, name: str) -> SpoolFile | None:
+    found = _NAME.fullmatch(name)
+    if found is None:
         return None
-    durable = None if name["durable"] is None else int(name["durable"])
-    camera, run = path.parent.parent.name, path.parent.name
-    return SpoolFile(path, camera, run, int(name["start_us"]), int(name["counter"]), SpoolKind(name["kind"]), durable)
+    start_us, counter, durable, kind = found.groups()
+    if (kind == SpoolKind.TORN) != (durable is not None):
+        return None
+    return SpoolFile(Path(path), camera, run, int(start_us), int(counter), SpoolKind(kind), None if durable is None else int(durable))
 
 
 def sealed_files(folder: Path) -> list[SpoolFile]:
@@ -95,7 +100,7 @@ def is_written_to(path: Path) -> bool:
 def spool_usage(folder: Path) -> int:
     """Bytes the spool's files take on the disk, allocated blocks, whatever their names; files that go meanwhile count as gone."""
     total_bytes = 0
-    for entry in _walk(folder):
+    for _, _, entry in _walk(folder):
         with suppress(FileNotFoundError):
             total_bytes += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
     return total_bytes
@@ -200,17 +205,18 @@ def _private(path: str, flags: int) -> int:
 
 def _listed(folder: Path, *kinds: SpoolKind) -> list[SpoolFile]:
     endings = tuple(f".{kind}" for kind in kinds)
-    files = (spool_file(Path(entry.path)) for entry in _walk(folder) if entry.name.endswith(endings))
-    return sorted((file for file in files if file is not None), key=lambda file: (file.start_us, file.camera, file.run, file.counter))
+    found = (_spool_file(entry.path, camera, run, entry.name) for camera, run, entry in _walk(folder) if entry.name.endswith(endings))
+    return sorted((file for file in found if file is not None), key=lambda file: (file.start_us, file.camera, file.run, file.counter))
 
 
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All files of the runs' folders; folders and files that go meanwhile are no error."""
+def _walk(folder: Path) -> Iterator[tuple[str, str, os.DirEntry[str]]]:
+    """Camera, run and file of all files of the runs' folders; folders and files that go meanwhile are no error."""
     for camera in _entries(folder):
         if camera.is_dir(follow_symlinks=False):
             for run in _entries(camera.path):
                 if run.is_dir(follow_symlinks=False):
-                    yield from _entries(run.path)
+                    for file in _entries(run.path):
+                        yield camera.name, run.name, file
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:

@@ -155,8 +155,6 @@ class Uploader:
                 await asyncio.to_thread(remove, file)
                 self.stored += fragments
                 self.indexed += fragments
-            case Committed.ALREADY_LEAVING:
-                await asyncio.to_thread(remove, file)
 
     async def _finish_stub(self, file: SpoolFile, segment: SealedSegment) -> None:
         """The commit of a stub: its object must be there, byte for byte what was put; then the row."""
@@ -167,9 +165,8 @@ class Uploader:
             raise DataDamaged(f"{row.key} was stored and is not in pool {row.pool} any more") from None
         if (info.size, info.sha256) != (row.size, row.sha256):
             raise DataDamaged(f"{row.key} in pool {row.pool} is not what was stored")
-        done = await commit_stored(segment, index=self._index, clock=self._clock, rules=self._settings.rules)
-        if done is Committed.INDEXED:
-            self.indexed += len(row.fragments)
+        await commit_stored(segment, index=self._index, clock=self._clock, rules=self._settings.rules)
+        self.indexed += len(row.fragments)
         await asyncio.to_thread(remove, file)
 
     async def _close_run(self, ended: EndedRun) -> None:

@@ -1,7 +1,8 @@
 """The one door in: object, then row.
 
 The order, and why it is safe to die after any step and begin anew:
-1. look whether a deletion batch covers the camera-day: footage on its way out must not come back beside its receipt;
+1. look whether a deletion batch covers the camera-day: if so, wait until it is over. A sweep may not have listed this segment, and nothing
+   here can tell, so the spool file stays and the commit begins anew after the batch;
 2. put the object, create-only, with its SHA-256; "taken" on a retry is "maybe mine", so hashes are compared;
 3. see with an own request that store and hash are what they should be: an answer alone is not proof;
 4. publish run and row, before the commit deadline: a sweep that waited for it lists a camera-day nobody writes to any more.
@@ -17,8 +18,8 @@ from typing import Protocol
 
 from segments.clock import US_PER_S, Clock
 from segments.errors import Conflict, DataDamaged, NotFound, TryAgain, Unknown
-from segments.model import BatchState, Row, Run, SealedSegment
-from segments.ports import Batches, Body, ObjectStore, Runs, WriteRows
+from segments.model import Row, Run, SealedSegment
+from segments.ports import WRITE_LIMIT_S, Batches, Body, ObjectStore, Runs, WriteRows
 
 COMMIT_DEADLINE_S = 60
 """From the look for a batch to the row; a sweep waits longer than this between its batch and its listing."""
@@ -34,8 +35,6 @@ class Committed(Enum):
     INDEXED = "indexed"
     STORED = "stored"
     """In the pool; the index does not answer, and the whole commit runs again when it does."""
-    ALREADY_LEAVING = "already leaving"
-    """It was committed before and its camera-day is being deleted: the spool file may go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,55 +52,37 @@ async def commit(
     objects: ObjectStore,
     index: CommitIndex,
     clock: Clock,
-    rules: CommitRules = CommitRules(),  # noqa: B008
+    rules: CommitRules = CommitRules(),
 ) -> tuple[Committed, Row]:
     """Stores and indexes a segment; idempotent. Returns what became of it, and its row as published.
 
     Raises TryAgain (also while its camera-day is being deleted: later it may be committed anew), Refused, Conflict (another object has its
     key) and DataDamaged. Nothing that was done is undone.
     """
-    deadline_ns = clock.monotonic_ns() + int(rules.deadline_s * 1e9)
+    latest_ns = _latest_ns(clock, rules)
     row = segment.row
+    young = clock.now_us() - row.end_us <= rules.young_us
     try:
-        batch = await index.batch(row.camera, row.day)
-    except TryAgain:
-        if clock.now_us() - row.end_us > rules.young_us:
+        await _look(row, index)
+    except _IndexAway:
+        if not young:
             raise
-        version = await _store(segment, body, objects)
-        return Committed.STORED, replace(row, version=version)
-    if batch is not None:
-        if batch.state is not BatchState.DELETING and await _is_ours(objects, row):
-            return Committed.ALREADY_LEAVING, row
-        raise TryAgain(f"{row.camera} {row.day} is being deleted; {row.key} waits until that is over")
-    version = await _store(segment, body, objects)
-    row = replace(row, version=version)
-    if clock.monotonic_ns() > deadline_ns:
-        raise TryAgain(f"{row.key} was stored too slowly; its commit starts over")
+        return Committed.STORED, await _store(segment, body, objects)
+    row = await _store(segment, body, objects)
     try:
-        await publish(row, segment.run, index=index)
+        await _publish(row, segment.run, index=index, clock=clock, latest_ns=latest_ns)
     except TryAgain:
-        if clock.now_us() - row.end_us > rules.young_us:
+        if not young:
             raise
         return Committed.STORED, row
     return Committed.INDEXED, row
 
 
-async def commit_stored(segment: SealedSegment, *, index: CommitIndex, clock: Clock, rules: CommitRules = CommitRules()) -> Committed:  # noqa: B008
+async def commit_stored(segment: SealedSegment, *, index: CommitIndex, clock: Clock, rules: CommitRules = CommitRules()) -> None:
     """The rest of a commit whose object is in the pool already: the look for a batch, run and row. Raises TryAgain."""
-    deadline_ns = clock.monotonic_ns() + int(rules.deadline_s * 1e9)
-    row = segment.row
-    if await index.batch(row.camera, row.day) is not None:
-        raise TryAgain(f"{row.camera} {row.day} is being deleted; the row of {row.key} waits until that is over")
-    if clock.monotonic_ns() > deadline_ns:
-        raise TryAgain(f"the index was too slow for {row.key}; its commit starts over")
-    await publish(row, segment.run, index=index)
-    return Committed.INDEXED
-
-
-async def publish(row: Row, run: Run, *, index: CommitIndex) -> None:
-    """Run first, then row: a reader that finds the row finds what plays it."""
-    await index.put_run(run)
-    await index.publish(row)
+    latest_ns = _latest_ns(clock, rules)
+    await _look(segment.row, index)
+    await _publish(segment.row, segment.run, index=index, clock=clock, latest_ns=latest_ns)
 
 
 async def store_object(objects: ObjectStore, key: str, body: Body, *, size: int, sha256: str, attributes: Mapping[str, str]) -> str:
@@ -129,14 +110,34 @@ async def store_object(objects: ObjectStore, key: str, body: Body, *, size: int,
     return info.version
 
 
-async def _store(segment: SealedSegment, body: Body, objects: ObjectStore) -> str:
-    row = segment.row
-    return await store_object(objects, row.key, body, size=row.size, sha256=row.sha256, attributes=dict(segment.attributes))
+class _IndexAway(TryAgain):
+    """The look for a batch got no answer."""
 
 
-async def _is_ours(objects: ObjectStore, row: Row) -> bool:
+def _latest_ns(clock: Clock, rules: CommitRules) -> int:
+    """When the row must be on its way at the latest, for its write to take effect before the deadline or never."""
+    return clock.monotonic_ns() + int((rules.deadline_s - WRITE_LIMIT_S) * 1e9)
+
+
+async def _look(row: Row, index: CommitIndex) -> None:
     try:
-        info = await objects.head(row.key)
-    except NotFound:
-        return False
-    return (info.size, info.sha256) == (row.size, row.sha256)
+        batch = await index.batch(row.camera, row.day)
+    except TryAgain as error:
+        raise _IndexAway(str(error)) from error
+    if batch is not None:
+        raise TryAgain(f"{row.camera} {row.day} is being deleted; {row.key} waits until that is over")
+
+
+async def _publish(row: Row, run: Run, *, index: CommitIndex, clock: Clock, latest_ns: int) -> None:
+    """Run first, then row: a reader that finds the row finds what plays it."""
+    await index.put_run(run)
+    if clock.monotonic_ns() > latest_ns:
+        raise TryAgain(f"store or index were too slow for {row.key}; its commit starts over")
+    await index.publish(row)
+
+
+async def _store(segment: SealedSegment, body: Body, objects: ObjectStore) -> Row:
+    row = segment.row
+    attributes = dict(segment.attributes)
+    version = await store_object(objects, row.key, body, size=row.size, sha256=row.sha256, attributes=attributes)
+    return replace(row, version=version)

@@ -95,8 +95,12 @@ class ObjectStore(PutObject, ReadObject, ListObjects, DeleteObjects, Protocol):
 # --- footage in the index ----------------------------------------------------------------------------------------------
 
 
+WRITE_LIMIT_S = 10.0
+"""A row that is published becomes visible within so long of the call, or never, whatever the call answers."""
+
+
 class WriteRows(Protocol):
-    """Rows in. Only segments/commit.py and the index rebuild call it."""
+    """Rows in. Only segments/commit.py and the index rebuild call it. See `WRITE_LIMIT_S`."""
 
     async def publish(self, row: Row) -> None:
         """Writes a row (idempotent; the newest write of a key wins); it survives a power cut when this returns."""

@@ -46,7 +46,7 @@ def read_playlist(text: str) -> Playlist:
         assert tag != "EXT-X-GAP"
         if not line.startswith("#"):
             clock_us = at(about["EXT-X-PROGRAM-DATE-TIME"]) if "EXT-X-PROGRAM-DATE-TIME" in about else clock_us
-            init = about["EXT-X-MAP"].removeprefix('URI="').removesuffix('"') if "EXT-X-MAP" in about else init
+            init = about["EXT-X-MAP"].split('"')[1] if "EXT-X-MAP" in about else init
             length, _, offset = about["EXT-X-BYTERANGE"].partition("@")
             seconds = float(about["EXTINF"].rstrip(","))
             assert clock_us is not None

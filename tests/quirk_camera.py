@@ -69,6 +69,7 @@ class QuirkCamera:
     tls: ssl.SSLContext | None = None
 
     asked: list[Asked] = field(default_factory=list, init=False)
+    replies: list[bytes] = field(default_factory=list, init=False)
     closed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def __aenter__(self) -> Self:
@@ -98,17 +99,19 @@ class QuirkCamera:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._tasks.add(asyncio.current_task())
         self._writers.append(writer)
-        setups = 0
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
-                asked = self._read(await reader.readuntil(b"\r\n\r\n"))
+                head = await reader.readuntil(b"\r\n\r\n")
+                if head.startswith(b"RTSP"):
+                    self.replies.append(head)
+                    continue
+                asked = self._read(head)
                 self.asked.append(asked)
                 if asked.method == "PLAY" and self.before_play:
                     writer.write(b"".join(self.before_play))
-                writer.write(self._answer(asked, setups))
-                setups += asked.method == "SETUP"
+                writer.write(self._answer(asked))
                 await writer.drain()
-                if asked.method == "PLAY" and not self.answers.get("PLAY"):
+                if asked.method == "PLAY" and "PLAY" not in self.answers and (not self.login or self._knows(asked)):
                     self._tasks.add(asyncio.ensure_future(self._play(writer)))
         self.closed.set()
         writer.close()
@@ -129,7 +132,7 @@ class QuirkCamera:
         method, uri, _ = first.split(" ")
         return Asked(method, uri, {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)})
 
-    def _answer(self, asked: Asked, setups: int) -> bytes:
+    def _answer(self, asked: Asked) -> bytes:
         if asked.method in self.answers:
             return self.answers[asked.method].replace(b"{cseq}", asked.headers["cseq"].encode())
         if self.login and asked.method != "OPTIONS" and not self._knows(asked):
@@ -145,19 +148,26 @@ class QuirkCamera:
                 if self.base:
                     headers.append((self.base[0], self.base[1].format(url=asked.uri)))
             case "SETUP":
-                headers.append(("Transport", self.transports[setups]))
+                headers.append(("Transport", self.transports[len(self.controls) > 2 and asked.uri.endswith(self.controls[2])]))
             case "PLAY" if self.rtp_info:
                 headers.append(("RTP-Info", self.rtp_info))
         return self.before_each_answer + self._message(asked, "200 OK", headers, body)
 
     def _message(self, asked: Asked, status: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
-        lines = [f"RTSP/1.0 {status}", *(f"{self.spell(name)}: {value}" for name, value in [("CSeq", asked.headers["cseq"]), *headers]), "", ""]
+        lines = [
+            f"RTSP/1.0 {status}",
+            *(f"{self.spell(name)}: {value}" for name, value in [("CSeq", asked.headers["cseq"]), *headers]),
+            "",
+            "",
+        ]
         return self.end_of_line.join(lines).encode() + body
 
     def _description(self) -> bytes:
         head = f"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=cam\r\nt=0 0\r\na=control:{self.controls[0]}\r\n"
         sections = [f"m={section}" for section in self.sdp.split("m=")[1:]]
-        return (head + "".join(f"{section}a=control:{control}\r\n" for section, control in zip(sections, self.controls[1:], strict=False))).encode()
+        return (
+            head + "".join(f"{section}a=control:{control}\r\n" for section, control in zip(sections, self.controls[1:], strict=False))
+        ).encode()
 
     @property
     def _nonce(self) -> str:

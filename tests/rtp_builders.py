@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from recorder.sources import rtp_h264, rtp_h265
 from recorder.sources.interleaved import Interleaved
@@ -150,7 +151,7 @@ def receive(codec: str, stream: bytes, *, pieces: Sequence[int] = (), limits: Li
     splitter = Interleaved(lambda _: None, limits)
     splitter.channels[0] = packets.packet
     rest, places = b"", [0, *sorted(pieces), len(stream)]
-    for start, stop in zip(places, places[1:], strict=False):
+    for start, stop in pairwise(places):
         buffer = rest + stream[start:stop]
         used = splitter.feed(memoryview(bytearray(buffer)), len(buffer))
         rest = buffer[used:]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from recorder.fragment import Sample, SegmentWriter
 from segments.media import AccessUnit, AudioTrack, Codec, Track, VideoTrack
+from segments.model import Fragment
+from tests.media import Clips, access_units
 
 MEDIA_START = 900_000
 """Ticks at which the media time of a run begins: 10 s."""
@@ -72,3 +75,32 @@ def small_segment() -> bytes:
         for start in (MEDIA_START, MEDIA_START + 14_400)
     ]
     return segment_of([VIDEO, SOUND], fragments)
+
+
+class Made(NamedTuple):
+    """A segment, and what it was made of."""
+
+    data: bytes
+    tracks: Sequence[Track]
+    fragments: tuple[Fragment, ...]
+    header_bytes: int
+    samples: Samples
+
+
+def made(tracks: Sequence[Track], samples: Samples) -> Made:
+    """A segment of these samples, cut at key frames."""
+    writer = SegmentWriter()
+    header = writer.begin(tracks)
+    data = header + b"".join(map(writer.add, fragments_of(samples))) + writer.finish(FACTS)
+    return Made(data, tuple(tracks), writer.fragments, len(header), samples)
+
+
+SMALL_CLIPS = ["h264", "h264+sound", "h265", "h265+sound"]
+
+
+def small_clip(clips: Clips, kind: str) -> Made:
+    """A real segment of one of the kinds of `SMALL_CLIPS` in some 5 kB: three fragments with B-frames."""
+    codec, *sound = kind.split("+")
+    clip = clips.get(codec=codec, seconds=0.6, fps=10, width=320, height=64, gop_frames=2, b_frames=1, audio="aac" if sound else None)
+    tracks, units = access_units(clip)
+    return made(tracks, samples_of(tracks, units))

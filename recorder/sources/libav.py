@@ -152,7 +152,13 @@ class _PipedInput(_Input):
         self._url, self._scheme, self._pipes = url, scheme, pipes
 
     def open(self) -> InputContainer:
-        options = {**_common(self._scheme), "analyzeduration": str(_PROBING_S * 1_000_000), "fpsprobesize": "0", **_HLS}
+        options = {
+            **_common(self._scheme),
+            "analyzeduration": str(_PROBING_S * 1_000_000),
+            "fpsprobesize": "0",
+            "protocol_whitelist": self._scheme,
+            **_HLS,
+        }
 
         def open_pipe(url: str, flags: int, options: Mapping[str, str]) -> Readable:  # noqa: ARG001 - libav's callback
             return self._pipes.open(url)
@@ -182,7 +188,7 @@ class _LibavInput(_Input):
         self.presentation_only = parts.scheme != "rtmp"
         self._options = _common(parts.scheme) | {"protocol_whitelist": _PROTOCOLS[parts.scheme]}
         if self.presentation_only:
-            timeout_us = int(limits.silence_s * 1_000_000)
+            timeout_us = int(2 * limits.silence_s * 1_000_000)  # a second line: the source is earlier
             self._options |= {"probesize": "32", "allowed_media_types": "video+audio", "timeout": str(timeout_us)}  # the SDP says enough
         else:  # no timeout: libav would take it as a wish to listen
             self._options |= {"analyzeduration": str(_PROBING_S * 1_000_000), "fpsprobesize": "0"}

@@ -135,6 +135,7 @@ class LibavTracks:
         sound = next((stream for stream in streams if stream.kind == "audio" and self._take_sound(stream)), None)
         self._times = {stream.number: _Times(stream.time_base, held) for stream, held in ((video, _REORDERED), (sound, 1)) if stream}
         self.wanted = list(self._times)
+        self._describe()  # so that sound that comes before the first picture is not lost
 
     def take(self, packet: PacketFacts, arrival_us: int) -> None:
         """Hands over what this packet completes; raises SourceEnded if the event loop cannot keep up."""

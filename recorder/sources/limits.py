@@ -10,7 +10,7 @@ class Limits:
     """Limits of one camera's connection."""
 
     connect_s: float = 5.0
-    """To connect (TLS included); then the source ends."""
+    """To resolve the host, and again to connect (TLS included); then the source ends."""
     answer_s: float = 10.0
     """To the answer of a request; then the source ends."""
     silence_s: float = 10.0

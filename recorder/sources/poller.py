@@ -11,7 +11,7 @@ from typing import Protocol
 
 BUFFER_BYTES = 1 << 20
 INTERVAL_S = 0.1
-PHASES = 4
+PHASES = 2
 """The connections are visited in so many groups, one after another, so that the event loop is never held for all of them at once."""
 
 

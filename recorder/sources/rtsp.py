@@ -5,6 +5,7 @@ Why our own: libav's reader costs three times the CPU and a thread a camera, and
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -72,9 +73,12 @@ class RtspSource:
         """See `Source`."""
         try:
             tls = self._tls if parse_url(self._url, RTSP_SCHEMES).scheme == "rtsps" else None
-            place = await self._address_check(self._url)
+            async with asyncio.timeout(self._limits.connect_s):
+                place = await self._address_check(self._url)
         except (BadInput, Refused, TryAgain) as error:
             raise SourceEnded(Cause.CAMERA_AWAY, str(error)) from None
+        except TimeoutError:
+            raise SourceEnded(Cause.CAMERA_AWAY, f"the camera's host was not resolved within {self._limits.connect_s:g} s") from None
         self.losses = Losses()
         connection = RtspConnection(self._credential, self._clock, self._limits)
         url = self._url

@@ -139,7 +139,7 @@ class RtspConnection:
             self.post("TEARDOWN", uri)
         for answer in self._waiting.values():
             answer.cancel()
-        self._close_wire()
+        self.fail(Cause.RECONNECTING, "the recorder closed the connection")
 
     def _close_wire(self) -> None:
         wire, self._wire = self._wire, None
@@ -150,6 +150,8 @@ class RtspConnection:
 
     def feed(self, view: memoryview, end: int) -> int:
         """See `wire.Reader`."""
+        if self._ended.done():
+            return end
         try:
             self.on_batch(self._clock.now_us())
             return self._stream.feed(view, end)

@@ -103,22 +103,28 @@ def _avcc_units(box: bytes) -> Iterator[bytes]:
     """SPS and PPS of an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1)."""
     at = 5
     for mask in (0x1F, 0xFF):
-        count, at = box[at] & mask, at + 1
-        for _ in range(count):
-            size = box[at] << 8 | box[at + 1]
-            yield box[at + 2 : at + 2 + size]
-            at += 2 + size
+        units, at = _units(box, at + 1, box[at] & mask)
+        yield from units
 
 
 def _hvcc_units(box: bytes) -> Iterator[bytes]:
     """The NAL units of an HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3.1)."""
     at = 23
     for _ in range(box[22]):
-        count, at = box[at + 1] << 8 | box[at + 2], at + 3
-        for _ in range(count):
-            size = box[at] << 8 | box[at + 1]
-            yield box[at + 2 : at + 2 + size]
-            at += 2 + size
+        units, at = _units(box, at + 3, box[at + 1] << 8 | box[at + 2])
+        yield from units
+
+
+def _units(box: bytes, at: int, count: int) -> tuple[list[bytes], int]:
+    """So many units behind their 2-byte lengths, and where they end; raises IndexError if the box ends before."""
+    units = []
+    for _ in range(count):
+        size = box[at] << 8 | box[at + 1]
+        if at + 2 + size > len(box):
+            raise IndexError
+        units.append(box[at + 2 : at + 2 + size])
+        at += 2 + size
+    return [unit for unit in units if unit], at
 
 
 def split_adts(packet: bytes) -> tuple[bytes, bytes]:

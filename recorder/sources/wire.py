@@ -14,6 +14,9 @@ from recorder.sources.poller import BUFFER_BYTES, Poller
 TLS_BUFFER_BYTES = 1 << 18
 """More than the longest RTSP message or interleaved packet that may lie unfinished in it."""
 
+TLS_GOODBYE_S = 1.0
+"""A camera that does not answer the end of TLS within this time is cut off."""
+
 
 class Reader(Protocol):
     """Whom a wire feeds. None of the calls may raise."""
@@ -154,7 +157,9 @@ async def connect(place: PinnedAddress, reader: Reader, poller: Poller, tls: ssl
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is None:
             return PlainWire(sock, reader, poller)
-        _, wire = await loop.create_connection(lambda: TlsWire(reader), sock=sock, ssl=tls, server_hostname=place.host)
+        _, wire = await loop.create_connection(
+            lambda: TlsWire(reader), sock=sock, ssl=tls, server_hostname=place.host, ssl_shutdown_timeout=TLS_GOODBYE_S
+        )
         return wire
     except BaseException:
         with contextlib.suppress(OSError):

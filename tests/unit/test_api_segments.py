@@ -148,10 +148,12 @@ async def test_a_pool_that_fails_in_the_middle_breaks_the_answer_off() -> None:
 
 
 async def test_the_init_of_a_run_comes_from_the_index() -> None:
-    """ftyp and moov as they were recorded; an unknown run is 404."""
+    """ftyp and moov as they were recorded, also by range; an unknown run is 404."""
     api, _ = await stored()
     answer = await api.get("cameras/gate/runs/home-a-1-1/init.mp4")
     assert (answer.content, answer.headers["content-type"]) == (INIT, "video/mp4")
+    part = await api.get("cameras/gate/runs/home-a-1-1/init.mp4", headers={"Range": "bytes=4-7"})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, INIT[4:8], f"bytes 4-7/{len(INIT)}")
     assert (await api.get("cameras/gate/runs/home-a-9-9/init.mp4")).status_code == 404
 
 

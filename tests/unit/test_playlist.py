@@ -26,12 +26,12 @@ def window(start_s: float = 0, end_s: float = 3600, *, growing: bool = False) ->
 
 def laid(rows: list[Row], shown: Window) -> Playlist:
     """The media playlist of rows, read back."""
-    return read_playlist(media_text(media_entries(stretches(rows, shown)), shown))
+    return read_playlist(media_text(media_entries(stretches(rows, shown)), {}, shown))
 
 
 def keys_laid(rows: list[Row], shown: Window) -> Playlist:
     """The I-frame playlist of rows, read back."""
-    return read_playlist(media_text(key_entries(stretches(rows, shown), shown), shown, keys_only=True))
+    return read_playlist(media_text(key_entries(stretches(rows, shown), shown), {}, shown, keys_only=True))
 
 
 def wall_clock_error_us(playlist: Playlist, rows: list[Row]) -> int:
@@ -68,7 +68,7 @@ def test_fragments_are_whole_where_the_window_cuts_them() -> None:
 def test_segments_of_a_run_follow_without_discontinuity() -> None:
     """From row to row of a run media time goes on: one MAP, one clock, no DISCONTINUITY."""
     rows = some_rows(3)
-    text = media_text(media_entries(stretches(rows, window())), window())
+    text = media_text(media_entries(stretches(rows, window())), {}, window())
     assert [text.count(tag) for tag in ("#EXT-X-MAP", "#EXT-X-PROGRAM-DATE-TIME", "#EXT-X-DISCONTINUITY")] == [1, 1, 0]
     assert len(read_playlist(text).entries) == 90
 
@@ -86,6 +86,12 @@ def test_a_new_run_brings_its_own_init() -> None:
     second = a_row(start_us=NOON_US + MINUTE_US, run="home-a-1-2")
     playlist = laid([a_row(), second], window())
     assert (playlist.entries[30].discontinuity, playlist.entries[30].init) == (True, "../runs/home-a-1-2/init.mp4")
+
+
+def test_the_map_says_how_long_the_init_is() -> None:
+    """A MAP has the range of its init where the run is known."""
+    text = media_text(media_entries(stretches([a_row()], window())), {"home-a-1-1": a_run(init=b"x" * 1163)}, window())
+    assert '#EXT-X-MAP:URI="../runs/home-a-1-1/init.mp4",BYTERANGE="1163@0"' in text.split("\n")
 
 
 def test_fragments_missing_inside_a_row_are_a_discontinuity() -> None:
@@ -160,7 +166,7 @@ def test_a_growing_playlist_only_gains_entries(hours: int) -> None:
     shown = window(0, hours * 3600, growing=True)
     steps = [[growing_row(n)] for n in range(1, 31)]
     steps += [[a_row(), growing_row(n, 1, NOON_US + MINUTE_US)] for n in range(1, 31)]
-    texts = [media_text(media_entries(found), shown) for step in steps if (found := stretches(step, shown))]
+    texts = [media_text(media_entries(found), {}, shown) for step in steps if (found := stretches(step, shown))]
     assert len(texts) > 50
     assert all(after.startswith(before) for before, after in pairwise(texts))
     assert "EXT-X-PLAYLIST-TYPE:EVENT" in texts[0]
@@ -170,7 +176,7 @@ def test_a_growing_playlist_only_gains_entries(hours: int) -> None:
 def test_a_growing_day_without_holding_back_would_change_entries() -> None:
     """The negative control: if the last group of a growing segment is shown at once, the next playlist changes it."""
     shown = window(0, 5 * 3600, growing=True)
-    texts = [media_text(media_entries(stretches([replace(growing_row(n), sha256="x")], shown)), shown) for n in (1, 2)]
+    texts = [media_text(media_entries(stretches([replace(growing_row(n), sha256="x")], shown)), {}, shown) for n in (1, 2)]
     assert not texts[1].startswith(texts[0])
 
 
@@ -220,7 +226,8 @@ def test_the_multivariant_playlist_tells_what_is_played() -> None:
     light = some_fragments()
     heavy = tuple(f._replace(offset=HEADER_BYTES + n * 2_000_000, length=2_000_000) for n, f in enumerate(light))
     rows = [a_row(fragments=light), a_row(start_us=NOON_US + MINUTE_US, run="home-a-1-2", fragments=heavy, codecs="hvc1.1.6.L120.90")]
-    text = multivariant_text(stretches(rows, window()), [a_run(), a_run(id="home-a-1-2", width=3840, height=2160)], window(), "from=a&to=b")
+    runs = {run.id: run for run in (a_run(), a_run(id="home-a-1-2", width=3840, height=2160))}
+    text = multivariant_text(stretches(rows, window()), runs, window(), "from=a&to=b")
     assert text.split("\n")[2:4] == [
         f'#EXT-X-STREAM-INF:BANDWIDTH=8000000,AVERAGE-BANDWIDTH=6000000,CODECS="{CODECS},hvc1.1.6.L120.90",RESOLUTION=3840x2160',
         "media.m3u8?from=a&to=b",

@@ -53,8 +53,12 @@ def test_a_report_may_lie_before_the_last_unit():
 
 @pytest.mark.parametrize(
     ("moment", "seconds"),
-    [(datetime(2026, 11, 22, tzinfo=UTC), 4_004_294_400), (datetime(2036, 2, 7, 6, 28, 16, tzinfo=UTC), 0x1_0000_0000), (datetime(2040, 1, 1, tzinfo=UTC), 4_417_977_600)],
-)  # fmt: skip
+    [
+        (datetime(2026, 11, 22, tzinfo=UTC), 4_004_294_400),
+        (datetime(2036, 2, 7, 6, 28, 16, tzinfo=UTC), 0x1_0000_0000),
+        (datetime(2040, 1, 1, tzinfo=UTC), 4_417_977_600),
+    ],
+)
 def test_sender_reports_give_the_wall_clock_past_2036_too(moment, seconds):
     """NTP seconds are counted from 1900 and begin again in February 2036 (a report of exactly 0 seconds knows no time)."""
     packet = frame(sender_report(seconds + 1 & 0xFFFFFFFF, 0x80000000, 77), 1)

@@ -95,7 +95,9 @@ def test_a_lost_packet_costs_all_pictures_up_to_the_next_key_frame():
     assert (got.losses.packets, got.losses.units) == (1, 3)
 
 
-@pytest.mark.parametrize("payload", [b"\x62", b"\x62\1", b"\x62\1\x93", b"\x60\1\0", b"\x60\1\0\5ab", b"\x64\1ab", b"\x02\1", b"\x62\1\x53ab", b"\x62\1\x13ab"])
+@pytest.mark.parametrize(
+    "payload", [b"\x62", b"\x62\1", b"\x62\1\x93", b"\x60\1\0", b"\x60\1\0\5ab", b"\x64\1ab", b"\x02\1", b"\x62\1\x53ab", b"\x62\1\x13ab"]
+)
 def test_a_damaged_payload_costs_its_unit_only(payload):
     """Cut-short and unknown payloads (PACI among them) do no harm: the next key frame comes."""
     packets = Packets()

@@ -62,7 +62,17 @@ def test_a_lost_fragment_costs_its_frame_only(lost):
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\0", b"\0\x10", b"\0\x0f\0\x08a", b"\0\x10\0\0", b"\xff\xf0" + b"\0\x08" * 20, b"\0\x20\0\x08\0\x08a", b"\0\x20\xff\xff\0\x08aaaa"]
+    "payload",
+    [
+        b"",
+        b"\0",
+        b"\0\x10",
+        b"\0\x0f\0\x08a",
+        b"\0\x10\0\0",
+        b"\xff\xf0" + b"\0\x08" * 20,
+        b"\0\x20\0\x08\0\x08a",
+        b"\0\x20\xff\xff\0\x08aaaa",
+    ],
 )
 def test_a_damaged_packet_costs_itself_only(payload):
     """Headers that do not fit what follows: nothing comes out, and the next frame does."""
@@ -84,7 +94,9 @@ def test_repeated_and_foreign_packets_are_passed_over():
     assert losses == Losses()
 
 
-@pytest.mark.parametrize("change", [{"mode": "AAC-lbr"}, {"mode": "CELP-vbr"}, {"sizelength": "6"}, {"config": ""}, {"config": "xyz"}, {"config": "11"}])
+@pytest.mark.parametrize(
+    "change", [{"mode": "AAC-lbr"}, {"mode": "CELP-vbr"}, {"sizelength": "6"}, {"config": ""}, {"config": "xyz"}, {"config": "11"}]
+)
 def test_other_modes_and_broken_configurations_are_refused(change):
     """Only AAC-hbr with its 13/3/3 headers and a readable configuration is read."""
     assert read_config(FMTP) == bytes.fromhex("1188")

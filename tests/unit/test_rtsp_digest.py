@@ -20,7 +20,9 @@ NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
 )
 def test_the_examples_of_rfc_7616(algorithm, response):
     """RFC 7616 part 3.9.1 gives both responses."""
-    challenge = best_challenge([f'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm}, nonce="{NONCE}", opaque="{OPAQUE}"'])
+    challenge = best_challenge(
+        [f'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm}, nonce="{NONCE}", opaque="{OPAQUE}"']
+    )
     header = digest_header(challenge, MUFASA, ("GET", "/dir/index.html"), "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", 1)
     assert f'response="{response}"' in header
     assert f"algorithm={algorithm}" in header
@@ -56,7 +58,13 @@ def test_the_best_of_the_offered_ways_is_chosen(headers, algorithm):
 
 @pytest.mark.parametrize(
     "headers",
-    [[], ["Negotiate"], [""], ['Digest realm="r", nonce="n", algorithm=SHA-512-256', 'Basic realm="r"'], ['Digest realm="r", nonce="n", qop="auth-int"', "Basic realm=r"]],
+    [
+        [],
+        ["Negotiate"],
+        [""],
+        ['Digest realm="r", nonce="n", algorithm=SHA-512-256', 'Basic realm="r"'],
+        ['Digest realm="r", nonce="n", qop="auth-int"', "Basic realm=r"],
+    ],
 )
 def test_a_password_never_goes_out_plain_to_a_camera_that_knows_digest(headers):
     """Digest of a kind we do not speak, beside Basic: no login at all."""

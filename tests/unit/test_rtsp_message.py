@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -28,14 +30,17 @@ def take(stream, *, pieces=(), channels=(0,), limits=DEFAULT_LIMITS):
     splitter = Interleaved(found.append, limits)
     splitter.channels.update(dict.fromkeys(channels, on_packet))
     rest, places = b"", [0, *sorted(pieces), len(stream)]
-    for start, stop in zip(places, places[1:], strict=False):
+    for start, stop in pairwise(places):
         buffer = rest + stream[start:stop]
         used = splitter.feed(memoryview(bytearray(buffer)), len(buffer))
         rest = buffer[used:]
     return found
 
 
-@pytest.mark.parametrize("answer", [ANSWER, ANSWER.replace(b"\r\n", b"\n"), ANSWER.replace(b"CSeq", b"CSEQ"), ANSWER.replace(b": ", b":"), ANSWER.replace(b"1.0", b"1.1")])
+@pytest.mark.parametrize(
+    "answer",
+    [ANSWER, ANSWER.replace(b"\r\n", b"\n"), ANSWER.replace(b"CSeq", b"CSEQ"), ANSWER.replace(b": ", b":"), ANSWER.replace(b"1.0", b"1.1")],
+)
 def test_answers_are_read_however_they_are_written(answer):
     """Line ends of one or two bytes, any case of names, spaces or none."""
     message, length = read_message(answer + b"more", DEFAULT_LIMITS)
@@ -79,7 +84,14 @@ def test_packets_and_answers_are_told_apart_wherever_reads_cut(cuts):
     asked = b"OPTIONS rtsp://h/ RTSP/1.0\r\nCSeq: 9\r\n\r\n"
     stream = frame(b"one") + ANSWER + frame(b"odd", 77) + frame(b"") + asked + frame(b"$\0two RTSP/1.0 200 OK\r\n\r\n") + ANSWER
     found = take(stream, pieces=[cut for cut in cuts if cut < len(stream)])
-    assert [part if isinstance(part, bytes) else part.method or part.status for part in found] == [b"one", 200, b"", "OPTIONS", b"$\0two RTSP/1.0 200 OK\r\n\r\n", 200]
+    assert [part if isinstance(part, bytes) else part.method or part.status for part in found] == [
+        b"one",
+        200,
+        b"",
+        "OPTIONS",
+        b"$\0two RTSP/1.0 200 OK\r\n\r\n",
+        200,
+    ]
 
 
 @pytest.mark.parametrize("garbage", [b"\0", b"\xff" * 300, b"GARBAGE\n", b"abc$def", b"$", b"RTSP", b"\r\n"])
@@ -112,10 +124,8 @@ def test_a_server_that_does_not_speak_rtsp_is_known_at_once():
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=5))
 def test_any_bytes_are_read_or_refused(stream, cuts):
     """Whatever comes, cut anywhere: packets, messages, or DataDamaged."""
-    try:
+    with contextlib.suppress(DataDamaged):
         take(stream, pieces=[cut for cut in cuts if cut < len(stream)])
-    except DataDamaged:
-        pass
 
 
 def test_sessions_and_their_timeouts():

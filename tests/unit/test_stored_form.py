@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 import pytest
@@ -40,10 +41,8 @@ def test_annex_b_is_split_where_it_was_joined(units, long):
 @given(st.binary(max_size=200), st.integers(1, 4))
 def test_any_bytes_are_split_or_refused(data, length_bytes):
     """Hostile lengths end in DataDamaged, and no unit is longer than what came."""
-    try:
+    with contextlib.suppress(DataDamaged):
         assert sum(map(len, split_lengths(data, length_bytes))) <= len(data)
-    except DataDamaged:
-        pass
     assert sum(map(len, split_annex_b(data))) <= len(data)
 
 
@@ -80,18 +79,15 @@ def test_lengths_of_any_size_become_four_bytes(length_bytes):
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
-def test_a_cut_description_is_damaged(clips: Clips, codec):
-    """Every cut of a description that was begun is refused or read, never an IndexError."""
+def test_a_cut_description_is_damaged(codec):
+    """A description cut anywhere is refused, never read in part, never an IndexError."""
     avcc = bytes([1, 66, 0, 30, 0xFF, 0xE1]) + len(SPS).to_bytes(2) + SPS + b"\1" + len(PPS).to_bytes(2) + PPS
     hvcc = bytes([1]) + bytes(20) + b"\x03\x01\x20\x00\x01\x00\x03\x40\x01\x0c"
     description = avcc if codec is Codec.H264 else hvcc
-    refused = 0
+    assert VideoForm(codec, description).sets.units
     for size in range(1, len(description)):
-        try:
+        with pytest.raises(DataDamaged):
             VideoForm(codec, description[:size])
-        except DataDamaged:
-            refused += 1
-    assert refused > 0
 
 
 @pytest.mark.server
@@ -106,7 +102,8 @@ def test_annex_b_and_mp4_of_one_stream_give_the_same_units(clips: Clips, codec: 
     converted = [form.convert(packet.data, key=packet.key) for packet in packets(ts)]
     assert [_slices(data) for data in converted] == [_slices(unit.data) for unit in units]
     assert form.sets.units == tracks[0].parameter_sets
-    assert converted[1:] == [unit.data for unit in units[1:]]  # the first has the encoder's SEI, kept in hvcC by the MP4 of H.265
+    others = [n for n, unit in enumerate(units) if not unit.key or codec == "h264"]  # ffmpeg puts the SEI of hvcC in front of key frames
+    assert [converted[n] for n in others] == [units[n].data for n in others]
 
 
 def _slices(data: bytes) -> bytes:

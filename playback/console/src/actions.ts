@@ -18,6 +18,7 @@ const LIVE_WITHIN_MS = 15 * SECOND;
 export class Actions {
   /** Wall time of the picture shown, in ms. */
   shown: number | null = null;
+  private asked = 0;
   private noticeTimer = 0;
 
   constructor(
@@ -41,6 +42,7 @@ export class Actions {
   }
 
   private forget(id: string): void {
+    this.asked++;
     this.player.close();
     this.store.set({ chosen: id, camera: this.state.cameras.find((c) => c.id === id) ?? null, timeline: null, detail: null, failure: null, opened: false });
   }
@@ -74,9 +76,10 @@ export class Actions {
   async playAt(at: number): Promise<void> {
     const { chosen } = this.state;
     if (chosen === null) return;
+    const asked = ++this.asked;
     this.showDay(at);
     const spans = await this.spansAround(chosen, at).catch((error: unknown) => this.refused(error));
-    if (!spans || chosen !== this.state.chosen) return;
+    if (!spans || asked !== this.asked) return; // something else was asked for meanwhile
     const span = spanAt(spans, at);
     const next = footageFrom(spans, at);
     if (!next) return this.store.set({ failure: { title: say("noFootageAhead"), detail: causeText(span) } });
@@ -105,6 +108,7 @@ export class Actions {
     const { chosen } = this.state;
     if (chosen === null) return;
     const now = serviceNow(this.state);
+    this.asked++;
     this.showDay(now);
     this.store.set({ failure: null, opened: true });
     this.setSpeed(1);
@@ -152,11 +156,12 @@ export class Actions {
 
   /** A picture of this wall time is on the screen. */
   pictureShown(wall: number): void {
+    const before = this.shown ?? wall;
     this.shown = wall;
-    const { day, view, failure } = this.state;
+    const { day, view } = this.state;
     const atLive = serviceNow(this.state) - wall < LIVE_WITHIN_MS;
-    if (wall >= day.to && wall < day.to + MINUTE) this.showDay(wall);
-    this.store.set({ atLive, view: followed(view, wall, day), ...(failure ? { failure: null } : {}) });
+    this.store.set({ atLive, view: followed(view, before, wall, day), failure: null });
+    if (before < day.to && wall >= day.to) this.showDay(wall);
   }
 
   skipped(from: number, to: number): void {

@@ -10,7 +10,7 @@ import { say, sayCause, sayState } from "./text.ts";
 export class CameraList {
   readonly element = el("nav", { class: "cameras panel" });
   private readonly head = el("header");
-  private readonly search = el("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", oninput: () => this.fill() });
+  private readonly search = el("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", oninput: () => this.fill(), onchange: () => this.take() });
   private readonly list = el("ul", { id: "cameras" });
 
   constructor(
@@ -20,6 +20,13 @@ export class CameraList {
   ) {
     this.element.append(this.head, this.search, this.list);
     store.watch(["cameras", "chosen", "language", "camerasLoaded", "camera"], () => this.fill());
+  }
+
+  /** Enter takes the first camera found, or asks the service for the id typed. */
+  private take(): void {
+    const text = this.search.value.trim();
+    const found = this.store.now.cameras.find((camera) => matches(camera, text));
+    if (text) this.actions.choose(found?.id ?? text);
   }
 
   private fill(): void {

@@ -57,7 +57,7 @@ export class Controls {
         el("div", { class: "segments", role: "group", "aria-label": say("speed"), id: "speeds" }, ...speeds),
         live,
       ),
-      el("div", { class: "clock" }, this.date, this.time, this.zone),
+      el("div", { class: "clock" }, el("div", { class: "where" }, this.date, this.zone), this.time),
       el(
         "div",
         { class: "right" },

@@ -1,5 +1,9 @@
 /** Puts the page together. */
-import "./style.css";
+import "./style/base.css";
+import "./style/page.css";
+import "./style/stage.css";
+import "./style/timeline.css";
+import "./style/narrow.css";
 import { Actions, dayOf } from "./actions.ts";
 import { Api, type Problem } from "./api.ts";
 import { CameraList } from "./camera-list.ts";

@@ -27,6 +27,7 @@ export interface Scene {
 
 export class Painter {
   private readonly context: CanvasRenderingContext2D;
+  private readonly colours = new Map<string, string>();
   private readonly hatches = new Map<string, CanvasPattern>();
 
   constructor(private readonly canvas: HTMLCanvasElement) {
@@ -47,8 +48,11 @@ export class Painter {
     this.marks(scene, width);
   }
 
+  /** A colour of the stylesheet, asked for once. */
   private colour(name: string): string {
-    return getComputedStyle(this.canvas).getPropertyValue(name).trim();
+    const known = this.colours.get(name) ?? getComputedStyle(this.canvas).getPropertyValue(name).trim();
+    this.colours.set(name, known);
+    return known;
   }
 
   private ruler(scene: Scene, width: number): void {

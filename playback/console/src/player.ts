@@ -4,9 +4,10 @@
  * The window is one HLS playlist; gaps are left out of it, and wall time comes from its PROGRAM-DATE-TIMEs and the pictures' own times.
  */
 import type Hls from "hls.js";
-import type { ErrorData, Fragment, HlsConfig } from "hls.js";
+import type { ErrorData, Fragment } from "hls.js";
+import { config, type Headers } from "./hls-config.ts";
 import { Pictures } from "./pictures.ts";
-import { watchPictures } from "./shown.ts";
+import { freeze, watchPictures, type Screens } from "./screens.ts";
 import { EVERY_PICTURE_UP_TO } from "./speeds.ts";
 import { TrickPlay } from "./trick.ts";
 import { mediaAt, wallAt, wallEnd, type Entry } from "./wall.ts";
@@ -31,29 +32,13 @@ export interface Opening {
   readonly at: number | null;
   /** Where in the window's media time that moment is about, in s; the playlist then says exactly. */
   readonly guess: number;
-  readonly headers: () => Readonly<Record<string, string>>;
-}
-
-export interface Screens {
-  readonly video: HTMLVideoElement;
-  /** For key frames at high speed. */
-  readonly trick: HTMLVideoElement;
-  /** Holds the last picture while another window opens. */
-  readonly still: HTMLCanvasElement;
+  readonly headers: Headers;
 }
 
 /** A seek lands this far inside a picture, so that rounding never shows the one before (s). */
 const INSIDE_S = 0.001;
 /** How often a seek is set right after the fragment's own times became known. */
 const CORRECTIONS = 3;
-
-const CONFIG: Partial<HlsConfig> = {
-  progressive: true, // shows a long entry's beginning before its end is there
-  maxBufferLength: 20,
-  maxMaxBufferLength: 60, // streams of few bits would be fetched ten minutes ahead
-  backBufferLength: 30, // steps back without loading again
-  liveSyncDurationCount: 2,
-};
 
 export class Player {
   private hls: Hls | null = null;
@@ -89,13 +74,13 @@ export class Player {
   /** Opens a window; whatever was open is closed, its last picture stays until the first of the new window. */
   async open(opening: Opening): Promise<void> {
     const mine = ++this.opened;
-    this.freeze();
+    freeze(this.screens);
     this.close();
     this.events.waiting(true);
     const { default: Library } = await import("hls.js");
     if (mine !== this.opened) return;
     if (!Library.isSupported()) return this.events.failed("unsupported", undefined);
-    const hls = new Library({ ...CONFIG, ...withHeaders(opening.headers), startPosition: opening.at === null ? -1 : opening.guess });
+    const hls = new Library({ ...config(opening.headers), startPosition: opening.at === null ? -1 : opening.guess });
     this.hls = hls;
     this.wanted = opening.at === null ? null : { wall: opening.at, tries: 0 };
     this.listen(hls, Library.Events);
@@ -128,6 +113,7 @@ export class Player {
 
   play(): void {
     const { video } = this.screens;
+    if (video.ended) return this.events.ended(); // played again, the element would begin at the window's start
     const from = video.currentTime;
     if (this.speed > EVERY_PICTURE_UP_TO && this.hls && this.trick.start(this.hls, from, this.speed, () => this.mediaEnd)) {
       video.pause();
@@ -219,15 +205,29 @@ export class Player {
       this.pictures.learn({ sn: frag.sn as number, cc: frag.cc }, data);
       changed();
     });
-    hls.on(on.ERROR, (_, data) => data.fatal && this.fail(hls, data));
+    hls.once(on.FRAG_BUFFERED, () => {
+      if (this.playing && this.speed > EVERY_PICTURE_UP_TO) this.play(); // key frames can be placed from here on
+    });
+    hls.on(on.ERROR, (_, data) => {
+      if (data.fatal || this.refusedAtOnce(data)) this.fail(hls, data);
+    });
+  }
+
+  /** Refused bytes are passed over by the library; where nothing can be shown without them, that is the end of it. */
+  private refusedAtOnce({ details, response }: ErrorData): boolean {
+    const status = response?.code ?? 0;
+    return details === "fragLoadError" && status >= 400 && status < 500 && this.screens.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA;
   }
 
   private fail(hls: Hls, data: ErrorData): void {
-    if (data.type === "mediaError" && data.details === "manifestIncompatibleCodecsError") return this.events.failed("codecs", undefined);
-    if (data.type === "mediaError" && !this.recovered) {
+    const codecs = data.details === "manifestIncompatibleCodecsError";
+    if (data.type === "mediaError" && !codecs && !this.recovered) {
       this.recovered = true;
       return hls.recoverMediaError();
     }
+    freeze(this.screens);
+    this.close();
+    if (codecs) return this.events.failed("codecs", undefined);
     this.events.failed(data.type === "networkError" ? "network" : "media", data.frag?.url ?? data.url ?? data.context?.url);
   }
 
@@ -263,26 +263,4 @@ export class Player {
     this.trick.stop();
     this.screens.video.currentTime = at;
   }
-
-  private freeze(): void {
-    const { video, still } = this.screens;
-    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
-    [still.width, still.height] = [video.videoWidth, video.videoHeight];
-    still.getContext("2d")?.drawImage(video, 0, 0);
-    still.hidden = false;
-  }
-}
-
-/** Every request of the library, whichever way it makes it, carries these headers. */
-function withHeaders(headers: () => Readonly<Record<string, string>>): Partial<HlsConfig> {
-  return {
-    xhrSetup: (xhr) => {
-      for (const [name, value] of Object.entries(headers())) xhr.setRequestHeader(name, value);
-    },
-    fetchSetup: (context, init) => {
-      const request = new Request(context.url, init as RequestInit);
-      for (const [name, value] of Object.entries(headers())) request.headers.set(name, value);
-      return request;
-    },
-  };
 }

@@ -1,6 +1,6 @@
 /** Keeps what the page knows of the service fresh: status, cameras, the day's timeline. */
 import { Problem, type Api } from "./api.ts";
-import { serviceNow, type PageStore } from "./state.ts";
+import { serviceNow, type PageStore, type State } from "./state.ts";
 import { SECOND } from "./time.ts";
 
 const EVERY_MS = 5 * SECOND;
@@ -49,7 +49,9 @@ export class Polling {
   private async cameras(): Promise<void> {
     if (this.store.now.cameras.length > REFRESHED_CAMERAS) return;
     const page = await this.ask(this.api.cameras(null, CAMERA_PAGE));
-    if (page) this.store.set({ cameras: page.cameras, nextCameras: page.next, camerasLoaded: true });
+    if (!page) return;
+    this.keep("cameras", page.cameras);
+    this.store.set({ nextCameras: page.next, camerasLoaded: true });
   }
 
   private async chosen(): Promise<void> {
@@ -58,7 +60,7 @@ export class Polling {
     const camera = await this.ask(this.api.camera(chosen), (problem) => {
       if (problem.status === 404) this.store.set({ failure: { title: problem.message, detail: problem.detail } });
     });
-    if (camera && chosen === this.store.now.chosen) this.store.set({ camera });
+    if (camera && chosen === this.store.now.chosen) this.keep("camera", camera);
   }
 
   private containsNow(): boolean {
@@ -72,7 +74,7 @@ export class Polling {
     if (chosen === null) return;
     const timeline = await this.ask(this.api.timeline(chosen, day.from, day.to));
     const now = this.store.now;
-    if (timeline && chosen === now.chosen && day === now.day) this.store.set({ timeline, detail: null });
+    if (timeline && chosen === now.chosen && day === now.day) this.keep("timeline", timeline);
   }
 
   /** A day too full for exact spans comes as buckets: zoomed in, the part in view is asked for exactly. */
@@ -83,6 +85,11 @@ export class Polling {
     if (!close || (detail && detail.from <= view.from && detail.to >= view.to)) return;
     const answer = await this.ask(this.api.timeline(chosen, view.from, view.to));
     if (answer && chosen === this.store.now.chosen) this.store.set({ detail: answer });
+  }
+
+  /** Sets what has really changed, so that lists are not made anew under the pointer. */
+  private keep<K extends keyof State>(key: K, value: State[K]): void {
+    if (JSON.stringify(value) !== JSON.stringify(this.store.now[key])) this.store.set({ [key]: value } as Partial<State>);
   }
 
   private async ask<T>(answer: Promise<T>, refused?: (problem: Problem) => void): Promise<T | undefined> {

@@ -2,7 +2,7 @@
 
 export const SPEEDS = [1, 2, 4, 8, 16] as const;
 
-/** The highest speed at which browsers decode every picture in time (docs/design: software decoding of 1080p). */
+/** The highest speed at which a browser without a hardware decoder still decodes every picture of 1080p in time. */
 export const EVERY_PICTURE_UP_TO = 4;
 
 export function faster(speed: number): number {

@@ -1,8 +1,9 @@
 /** The picture, and what is said over it: notices, why nothing plays, what to do first. */
-import type { Actions } from "./actions.ts";
+import { causeText, type Actions } from "./actions.ts";
 import type { Api } from "./api.ts";
 import { el } from "./dom.ts";
-import type { Screens } from "./player.ts";
+import type { Screens } from "./screens.ts";
+import { toldGaps } from "./spans.ts";
 import type { Failure, PageStore, State } from "./state.ts";
 import { say } from "./text.ts";
 
@@ -75,7 +76,9 @@ function hint(state: State): Failure | null {
   if (chosen === null && camerasLoaded && !cameras.length) return saying(say("noCameras"), say("noCamerasHint"));
   if (chosen === null) return camerasLoaded ? saying(say("chooseCamera")) : null;
   if (!timeline) return saying(say("loading"));
-  return timeline.spans.some((s) => s.kind === "footage") ? saying(say("clickTimeline")) : saying(say("noFootageDay"));
+  if (timeline.spans.some((s) => s.kind === "footage")) return saying(say("clickTimeline"));
+  const [longest] = toldGaps(timeline.spans).sort((a, b) => b.to - b.from - (a.to - a.from));
+  return saying(say("noFootageDay"), causeText(longest));
 }
 
 export function toggleFullScreen(element: HTMLElement): void {

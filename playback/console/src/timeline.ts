@@ -10,7 +10,9 @@ import { fitted, panned, toTime, zoomed } from "./view.ts";
 
 /** Moving less than this between down and up is a click. */
 const CLICK_PX = 4;
+/** Zoom a pixel of the wheel; a line of it, as some browsers count, is so many pixels. */
 const WHEEL_ZOOM = 1.0025;
+const LINE_PX = 40;
 
 export class TimelineCanvas {
   readonly element: HTMLElement;
@@ -100,9 +102,11 @@ export class TimelineCanvas {
   private wheel(event: WheelEvent): void {
     event.preventDefault();
     const { view, day } = this.store.now;
-    const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey;
-    if (sideways) this.store.set({ view: panned(view, ((event.deltaX || event.deltaY) / this.width) * (view.to - view.from), day) });
-    else this.store.set({ view: zoomed(view, toTime(view, event.offsetX, this.width), WHEEL_ZOOM ** -event.deltaY, day) });
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE_PX : 1;
+    const [across, along] = [event.deltaX * unit, event.deltaY * unit];
+    const sideways = Math.abs(across) > Math.abs(along) || event.shiftKey;
+    if (sideways) this.store.set({ view: panned(view, ((across || along) / this.width) * (view.to - view.from), day) });
+    else this.store.set({ view: zoomed(view, toTime(view, event.offsetX, this.width), WHEEL_ZOOM ** -along, day) });
     this.hover(event.offsetX);
   }
 

@@ -1,7 +1,7 @@
 /** Fast play by key frames alone: a second player over the I-frame playlist, in a video element laid over the first. */
 import type Hls from "hls.js";
 import type { HlsIFramesOnly } from "hls.js";
-import { watchPictures } from "./shown.ts";
+import { watchPictures } from "./screens.ts";
 import { wallAt, type Entry } from "./wall.ts";
 
 /** Time between two key frames asked for: about what fetching and decoding one takes. */

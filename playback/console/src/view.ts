@@ -32,11 +32,11 @@ export function fitted(at: number, width: number, bounds: View): View {
   return placed(at - width / 2, width, bounds);
 }
 
-/** The view turned on like a page when the cursor has just run out of its right edge; unchanged otherwise. */
-export function followed(view: View, cursor: number, bounds: View): View {
+/** The view turned on like a page as the cursor runs out of its right edge; unchanged otherwise. */
+export function followed(view: View, before: number, cursor: number, bounds: View): View {
   const width = view.to - view.from;
-  const justOut = cursor >= view.to && cursor < view.to + width / 2;
-  return justOut ? placed(cursor - width * 0.1, width, bounds) : view;
+  const runsOut = before >= view.from && before < view.to && cursor >= view.to;
+  return runsOut ? placed(cursor - width * 0.1, width, bounds) : view;
 }
 
 export function toX(view: View, at: number, widthPx: number): number {

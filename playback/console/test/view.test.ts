@@ -32,7 +32,7 @@ test("a place on the screen and its moment are each other's inverse", () => {
 
 test("the view follows a cursor that runs out of it, not one that is elsewhere", () => {
   const view = { from: 0, to: 600_000 };
-  assert.ok(followed(view, 600_100, day).from > 0);
-  assert.equal(followed(view, 5_000_000, day), view);
-  assert.equal(followed(view, 300_000, day), view);
+  assert.ok(followed(view, 599_900, 600_100, day).from > 0);
+  assert.equal(followed(view, 4_999_900, 5_000_000, day), view);
+  assert.equal(followed(view, 299_900, 300_000, day), view);
 });

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from segments.clock import US_PER_S
 from tests.api import Api
@@ -28,6 +28,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, one for all these tests; it ends before asyncio tests need this thread. Missing parts skip, but fail in CI."""
     path = require_program("chromium", "chromium")
     require_program("npm", "npm")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, headless=True, args=ARGUMENTS)
         yield running
@@ -44,7 +45,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def api(clips: Clips) -> Api:
     """The footage of all tests that only look; its clock stands at one o'clock.
 
-    gate: a minute at noon, five minutes without the camera, a minute again. lens: B-frames and sound that begins before the pictures.
+    gate: a minute at noon, three minutes without the camera, a minute again. lens: B-frames and sound that begins before the pictures.
     roof: H.265. attic: nothing yet, stopped. liar: rows that say two seconds later than its pictures were taken.
     """
     made = Api()

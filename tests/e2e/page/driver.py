@@ -14,7 +14,7 @@ from tests.builders import NOON_US
 from tests.media import read_frame_number
 
 RUN_S = 60
-SECOND_RUN_S = 360
+SECOND_RUN_S = 240
 """The gate camera has footage for so long from noon on, and again from so long after noon on; the other cameras from noon on."""
 
 FPS = 25
