@@ -12,7 +12,23 @@ from segments.errors import BadInput
 from segments.keys import CAMERA_ID
 from segments.model import Camera, Credential, Sound, Transport
 
-COLUMNS = ("id", "name", "url", "class", "area", "owner", "latitude", "longitude", "tier", "tags", "sound", "transport", "trust_clock", "enabled", "pool")
+COLUMNS = (
+    "id",
+    "name",
+    "url",
+    "class",
+    "area",
+    "owner",
+    "latitude",
+    "longitude",
+    "tier",
+    "tags",
+    "sound",
+    "transport",
+    "trust_clock",
+    "enabled",
+    "pool",
+)
 REQUIRED = ("id", "url")
 MAX_LINES = 1_000_000
 MAX_TEXT = 256

@@ -17,7 +17,11 @@ from deploy.processes import run_until_told
 from deploy.serve import serve
 
 app = typer.Typer(
-    name="keepsight", help="Record cameras, keep the footage as long as the rules say, play it back.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    name="keepsight",
+    help="Record cameras, keep the footage as long as the rules say, play it back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 app.add_typer(cli_cameras.app, name="camera")
 app.add_typer(cli_store.index_app, name="index")
@@ -40,11 +44,14 @@ def serve_(config: Config = None) -> None:
 
 @app.command()
 def demo(
-    for_: Annotated[str, typer.Option("--for", help="Stop after so long (60s, 5m) and check what was recorded; default: until Ctrl-C.")] = "",
+    for_: Annotated[
+        str, typer.Option("--for", help="Stop after so long (60s, 5m) and check what was recorded; default: until Ctrl-C.")
+    ] = "",
     cameras: Annotated[int, typer.Option(help="How many cameras.", min=1, max=16)] = 4,
 ) -> None:
     """Start a few cameras of its own, record them, serve the page, and show what is happening."""
     from deploy.demo import run_demo
+
     raise typer.Exit(run_demo(for_, cameras))
 
 

@@ -75,7 +75,9 @@ def show(camera: CameraId, json: Json = False, config: Config = None) -> None:
 
 
 @app.command()
-def test(camera: CameraId, seconds: Annotated[float, typer.Option(help="How long to look.")] = 5.0, json: Json = False, config: Config = None) -> None:
+def test(
+    camera: CameraId, seconds: Annotated[float, typer.Option(help="How long to look.")] = 5.0, json: Json = False, config: Config = None
+) -> None:
     """Open a camera, look at its stream for some seconds, and say what it sends. Nothing is recorded."""
     settings = settings_of(config)
     found, credential = with_stores(settings, lambda stores: _camera_and_credential(stores, settings, camera))
@@ -133,7 +135,9 @@ def import_(
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read as UTF-8 text: {error}", Exit.BAD_INPUT)
     entries, bad = read_archive(text, now_us=SystemClock().now_us(), default_pool=settings.default_pool)
-    bad += [BadLine(0, f"camera {entry.camera.id}: {_pool_problem(entry, settings)}") for entry in entries if _pool_problem(entry, settings)]
+    bad += [
+        BadLine(0, f"camera {entry.camera.id}: {_pool_problem(entry, settings)}") for entry in entries if _pool_problem(entry, settings)
+    ]
     bad += with_stores(settings, lambda stores: _taken(stores, entries))
     if not bad and not dry_run:
         with_stores(settings, lambda stores: _add(entries, settings, stores))

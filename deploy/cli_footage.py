@@ -19,7 +19,9 @@ from segments.clock import US_PER_S, SystemClock, iso
 from segments.errors import BadInput, TryAgain
 from segments.model import Span
 
-From = Annotated[str, typer.Option("--from", help="Start: 2026-01-31T08:00:00Z, or without zone in this machine's own time. Default: an hour ago.")]
+From = Annotated[
+    str, typer.Option("--from", help="Start: 2026-01-31T08:00:00Z, or without zone in this machine's own time. Default: an hour ago.")
+]
 To = Annotated[str, typer.Option("--to", help="End. Default: now.")]
 
 API_TIMEOUT_S = 30.0
@@ -42,7 +44,9 @@ def timeline(camera: CameraId, from_: From = "", to: To = "", json: Json = False
     out.print(table)
 
 
-def play(camera: CameraId, at: Annotated[str, typer.Option(help="Moment to play from. Default: a minute ago.")] = "", config: Config = None) -> None:
+def play(
+    camera: CameraId, at: Annotated[str, typer.Option(help="Moment to play from. Default: a minute ago.")] = "", config: Config = None
+) -> None:
     """Print the addresses under which a camera's footage plays: the page, and HLS for any player."""
     settings = settings_of(config)
     now_us = SystemClock().now_us()

@@ -40,7 +40,9 @@ class Exit(IntEnum):
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="KEEPSIGHT_CONFIG", help="Configuration file (TOML); ./keepsight.toml if it is there, else defaults."),
+    typer.Option(
+        "--config", "-c", envvar="KEEPSIGHT_CONFIG", help="Configuration file (TOML); ./keepsight.toml if it is there, else defaults."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 CameraId = Annotated[str, typer.Argument(help="The camera's id.")]

@@ -28,7 +28,9 @@ PoolName = Annotated[str, typer.Option("--pool", help="Only this pool; default: 
 
 
 def verify_(
-    level: Annotated[Level, typer.Argument(help="presence: both sides name the same; size: and of the same size; hash: and of the same bytes.")] = Level.SIZE,
+    level: Annotated[
+        Level, typer.Argument(help="presence: both sides name the same; size: and of the same size; hash: and of the same bytes.")
+    ] = Level.SIZE,
     from_: Annotated[str, typer.Option("--from", help="First day (UTC), 2026-01-31. Default: 31 days ago.")] = "",
     to: Annotated[str, typer.Option("--to", help="Last day (UTC). Default: today.")] = "",
     pool: PoolName = "",
@@ -46,17 +48,25 @@ def verify_(
             sides = Sides(Pool(name, stores.pools[name]), stores.index, SystemClock())
             with _shown(f"verify {name}") as say:
                 days = camera_days(sides, first, last)
-                found.append((name, await verify(sides, days, level, progress=lambda report: say(f"{report.days} camera-days, {report.rows} rows"))))
+                found.append(
+                    (name, await verify(sides, days, level, progress=lambda report: say(f"{report.days} camera-days, {report.rows} rows")))
+                )
         return found
 
     reports = with_stores(settings_of(config), check)
     if json:
         print_json([_verified(name, report) for name, report in reports])
     for name, report in () if json else reports:
-        out.print(f"pool {name}: {report.days} camera-days, {report.rows} rows, {report.objects} objects compared ({level})", highlight=False)
+        out.print(
+            f"pool {name}: {report.days} camera-days, {report.rows} rows, {report.objects} objects compared ({level})", highlight=False
+        )
         for finding in report.findings:
             out.print(f"  {finding.kind}: {finding.key} {finding.detail}", highlight=False, markup=False)
-        out.print("  index and pool agree" if not report.counts else f"  {sum(report.counts.values())} findings, {report.lost} of them lost footage")
+        out.print(
+            "  index and pool agree"
+            if not report.counts
+            else f"  {sum(report.counts.values())} findings, {report.lost} of them lost footage"
+        )
     if any(report.counts for _, report in reports):
         raise typer.Exit(Exit.FINDINGS)
 
@@ -99,7 +109,10 @@ def check_config(config: Config = None) -> None:
             asyncio.run(check_stores(settings))
 
     guarded(whole)
-    out.print(f"the configuration is right: site {settings.site.name}, {len(settings.pools)} pool(s), spool {settings.spool_folder}", highlight=False)
+    out.print(
+        f"the configuration is right: site {settings.site.name}, {len(settings.pools)} pool(s), spool {settings.spool_folder}",
+        highlight=False,
+    )
 
 
 def _pools(stores: Stores, only: str) -> list[str]:
@@ -124,7 +137,9 @@ class _shown:  # noqa: N801 - used like a function
     """A line of progress on stderr while long work goes on."""
 
     def __init__(self, what: str) -> None:
-        self._progress = Progress(TextColumn(what), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn(), console=err, transient=True)
+        self._progress = Progress(
+            TextColumn(what), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn(), console=err, transient=True
+        )
         self._task = self._progress.add_task(what, total=None, said="")
 
     def __enter__(self) -> Callable[[str], None]:

@@ -28,6 +28,7 @@ from recorder.cutter import CutSettings
 from recorder.group_sync import GroupSync
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
+from recorder.mend import end_runs_before, highest_epoch, mend
 from recorder.recorder import Recorder, RecorderSettings
 from recorder.shards import ShardServer, ShardSettings
 from recorder.spool import Spool, SpoolLimit
@@ -115,10 +116,13 @@ async def run_uploader(settings: Settings) -> None:
             open_credential=sealer.open,
             live=live,
             sealed=uploader.hint,
+            end_runs=lambda epoch, cameras, months: end_runs_before(settings.spool_folder, epoch, cameras, months, stores.index),
             clock=clock,
         )
         status = lambda: _node_status(settings, uploader, shards)  # noqa: E731
         local = create_local_app(live, key=internal_key(settings), status=status)
+        await stores.index.spend_epochs(highest_epoch(settings.spool_folder))
+        await mend(settings.spool_folder, stores.index)
         server = await _listen(settings.socket_path, shards)
         try:
             async with asyncio.TaskGroup() as tasks:

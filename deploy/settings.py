@@ -217,7 +217,13 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
 def _with_paths_from(settings: Settings, base: Path) -> Settings:
     site = settings.site.model_copy(update={"folder": base / settings.site.folder})
     update: dict[str, Any] = {"site": site}
-    for section, field in (("spool", "folder"), ("index", "path"), ("api", "token_file"), ("internal", "key_file"), ("cameras", "key_file")):
+    for section, field in (
+        ("spool", "folder"),
+        ("index", "path"),
+        ("api", "token_file"),
+        ("internal", "key_file"),
+        ("cameras", "key_file"),
+    ):
         part = getattr(settings, section)
         value = getattr(part, field)
         if value is not None:

@@ -8,10 +8,11 @@ from functools import partial
 from ipaddress import ip_network
 from types import TracebackType
 
-from recorder.address import resolve_and_pin
+from recorder.address import CAMERA_SCHEMES, RTSP_SCHEMES, resolve_and_pin
 from recorder.link import AssignedCamera
 from recorder.sound import make_sound_encoder
 from recorder.source import Source
+from recorder.sources.libav import LibavSettings, LibavSource
 from recorder.sources.limits import Limits
 from recorder.sources.poller import Poller
 from recorder.sources.rtsp import RtspSource
@@ -42,6 +43,9 @@ class SourceOpener:
         """The source of an assigned camera; nothing is connected yet."""
         camera = assigned.camera
         credential = Credential(assigned.user, assigned.password) if assigned.user or assigned.password else None
+        scheme = camera.url.partition("://")[0]
+        if camera.transport is Transport.LIBAV or scheme not in RTSP_SCHEMES:
+            return LibavSource(camera.url, credential, LibavSettings(self._clock, self._check, self._tls, self._limits), sound=camera.sound)
         sound = make_sound_encoder if camera.sound is Sound.AAC else None
         return RtspSource(
             camera.url,

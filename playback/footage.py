@@ -10,7 +10,7 @@ from playback.problems import NoFootage
 from playback.services import Services
 from segments.clock import iso
 from segments.coverage import Facts, Gap, coverage
-from segments.errors import NotFound, TryAgain
+from segments.errors import NotFound, Refused, TryAgain
 from segments.model import Camera, Row, RowPosition, Run, Span
 from segments.timeline import rows_between, states_between
 
@@ -36,7 +36,7 @@ async def live_edge(services: Services, camera: str, span: Span) -> LiveEdge:
     """The live edge of a camera as far as it lies in a span; never fails, so that what is indexed can always be seen."""
     try:
         segments = await services.live.segments(camera)
-    except TryAgain:
+    except (TryAgain, Refused):
         return LiveEdge(away=True)
     found = [(row, run) for row, run in segments if row.start_us < span.end_us and row.end_us > span.start_us]
     return LiveEdge([row for row, _ in found], {run.id: run for _, run in found})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from playback.access import Verb, needs
 from playback.services import Given
 from segments.clock import iso
-from segments.errors import TryAgain
+from segments.errors import Refused, TryAgain
 
 router = APIRouter()
 
@@ -43,6 +43,6 @@ async def status(services: Given) -> Status:
     """Counts and alarms of the whole service."""
     try:
         known = await services.live.status()
-    except TryAgain as error:
+    except (TryAgain, Refused) as error:
         known = {"alarms": [f"the recording side does not answer: {error}"]}
     return Status.model_validate({**known, "site": services.site, "now": iso(services.clock.now_us())})

@@ -164,4 +164,3 @@ def _assigned(item: dict[str, Any]) -> AssignedCamera:
     camera["sound"] = Sound(camera["sound"])
     camera["transport"] = Transport(camera["transport"])
     return AssignedCamera(Camera(**camera), item["user"], item["password"])
-

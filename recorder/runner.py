@@ -50,7 +50,14 @@ class CameraRunner:
     """The shell around a camera's session; a Sink for its source."""
 
     def __init__(
-        self, camera: str, *, session: Session, source: Callable[[], Awaitable[Source]], spool: SegmentSpool, listener: Listener, clock: Clock
+        self,
+        camera: str,
+        *,
+        session: Session,
+        source: Callable[[], Awaitable[Source]],
+        spool: SegmentSpool,
+        listener: Listener,
+        clock: Clock,
     ) -> None:
         self._camera = camera
         self._session = session

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from recorder.link import Assign, AssignedCamera, Counts, Durable, Hello, LeaseIs, Link, Message, Sealed, StateIs
 from recorder.live import LiveEdge
 from recorder.placement import shard_of
-from segments.clock import US_PER_S, Clock
+from segments.clock import US_PER_S, Clock, day_of
 from segments.errors import KeepsightError, TryAgain
 from segments.model import Camera, CameraState, Cause, Credential, Lease, StateChange
 from segments.ports import Cameras, Credentials, Leases, States
@@ -59,6 +60,7 @@ class ShardServer:
         open_credential: Callable[[str, bytes], Credential],
         live: LiveEdge,
         sealed: Callable[[], None],
+        end_runs: Callable[[int, Iterable[str], Iterable[date]], Awaitable[None]],
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -66,6 +68,7 @@ class ShardServer:
         self._open_credential = open_credential
         self._live = live
         self._sealed = sealed
+        self._end_runs = end_runs
         self._clock = clock
         self._connected: dict[int, _Shard] = {}
         self._states: asyncio.Queue[StateChange] = asyncio.Queue(MAX_WAITING_STATES)
@@ -187,7 +190,7 @@ class ShardServer:
             return 0
         shard.cameras = None
         await self._refresh(shard, shard.lease.epoch)
-        self._say_was_away(shard, shard.lease)
+        await self._say_was_away(shard, shard.lease)
         return shard.lease.epoch
 
     async def _renew(self, shard: _Shard, epoch: int) -> int:
@@ -233,12 +236,16 @@ class ShardServer:
             if item.camera.enabled:
                 self._away(item.camera.id, self._clock.now_us(), "the recorder is gone")
 
-    def _say_was_away(self, shard: _Shard, lease: Lease) -> None:
+    async def _say_was_away(self, shard: _Shard, lease: Lease) -> None:
         """From the end of the lease before this one to now nobody recorded, and perhaps nobody was there to say so."""
-        if lease.previous_expires_us and lease.previous_expires_us < self._clock.now_us():
-            for item in shard.cameras or ():
-                if item.camera.enabled and item.camera.added_us < lease.previous_expires_us:
-                    self._away(item.camera.id, lease.previous_expires_us, "nobody recorded: the lease had run out")
+        now_us = self._clock.now_us()
+        enabled = [item.camera for item in shard.cameras or () if item.camera.enabled]
+        for camera in enabled:
+            since_us = max(lease.previous_expires_us, camera.added_us)
+            if since_us < now_us:
+                self._away(camera.id, since_us, "no recorder was running")
+        months = {day_of(now_us).replace(day=1), day_of(max(lease.previous_expires_us, 0) or now_us).replace(day=1)}
+        await self._end_runs(lease.epoch, [camera.id for camera in enabled], sorted(months))
 
     def _away(self, camera: str, at_us: int, detail: str) -> None:
         self._note(StateChange(camera, at_us, CameraState.WAITING, Cause.RECORDER_AWAY, detail))

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from recorder.mend import mend
 from recorder.run_end import EndedRun, ended_runs, forget
 from recorder.sealed import read_sealed, read_stub, write_stub
 from recorder.spool_folder import SpoolFile, SpoolKind, remove, sealed_files, shrink_to_stub, stubs
@@ -93,7 +94,8 @@ class Uploader:
             self._hint.clear()
 
     async def work(self) -> None:
-        """Goes once through all that waits and is due: sealed segments, stubs, ended runs."""
+        """Goes once through all that waits and is due: torn segments of the dead, sealed segments, stubs, ended runs."""
+        await mend(self._folder, self._index)
         files = await asyncio.to_thread(lambda: [*sealed_files(self._folder), *stubs(self._folder)])
         self.waiting = len(files)
         now_ns = self._clock.monotonic_ns()

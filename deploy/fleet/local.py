@@ -79,7 +79,9 @@ class LocalFleet:
         environment = self._environment
         if not program.trusted:
             environment = {name: environment[name] for name in _ENVIRONMENT_OF_ALL if name in environment}
-        process = await asyncio.create_subprocess_exec(*program.command, env=environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(
+            *program.command, env=environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+        )
         self._running[program.name] = process
         return process
 

@@ -252,8 +252,17 @@ class VideoPackets:
         self._damaged, self.awaits_key = True, self._begun
 
     def _clear(self) -> None:
+        """Begins a unit."""
         self._unit = bytearray()
-        self._fragment = self._fragment_head = _NONE
-        self._fragment_role = KEEP
-        self._key = self._has_slice = self._with_sets = self._damaged = self._last_marked = self._ended_by_marker = False
-        self._unit_packets = self._marks = self._arrived_us = 0
+        self._fragment: int = _NONE
+        self._fragment_head: int = _NONE
+        self._fragment_role: int = KEEP
+        self._key: bool = False
+        self._has_slice: bool = False
+        self._with_sets: bool = False
+        self._damaged: bool = False
+        self._last_marked: bool = False
+        self._ended_by_marker: bool = False
+        self._unit_packets: int = 0
+        self._marks: int = 0
+        self._arrived_us: int = 0

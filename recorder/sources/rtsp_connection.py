@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from recorder.address import PinnedAddress
 from recorder.source import SourceEnded
@@ -118,7 +118,8 @@ class RtspConnection:
         """Waits, or raises the reason as soon as the connection has ended."""
         waiting = asyncio.ensure_future(awaitable)
         try:
-            await asyncio.wait({waiting, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {waiting, self._ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
                 raise self._ended.result()
             return waiting.result()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from pathlib import Path
 
 import hypothesis
 import pytest
 import schemathesis
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from playback.app import create_app, describe
@@ -55,6 +57,17 @@ def test_every_answer_is_as_described(case) -> None:
     Left out: that whatever fits the description is accepted. That a span is not longer than a day, or ends after it begins, no schema says.
     """
     case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+
+def test_a_description_that_lies_is_seen() -> None:
+    """The negative control: against a description that promises one thing more, the same check is red."""
+    app = create_app(API.services())
+    lying = copy.deepcopy(describe(app))
+    lying["components"]["schemas"]["Health"]["required"] = ["status", "uptime"]
+    case = schemathesis.openapi.from_dict(lying)["/api/v1/health"]["GET"].Case()
+    with pytest.raises(FailureGroup) as red:
+        case.call_and_validate(app=app)
+    assert "uptime" in str(red.value.exceptions)
 
 
 def test_the_description_is_of_all_documented_routes() -> None:

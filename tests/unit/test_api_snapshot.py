@@ -17,7 +17,7 @@ from segments.clock import US_PER_S, day_of, iso
 from segments.errors import TryAgain
 from tests.api import Api
 from tests.builders import NOON_US, a_camera, a_loss, at
-from tests.footage import Take, recorded
+from tests.footage import Take, cut, recorded
 from tests.media import Clips, read_frame_number
 
 FPS = 25
@@ -96,6 +96,14 @@ async def test_right_now_is_answered_with_the_newest(clips: Clips) -> None:
     assert (await picture(api, 20))[0] == 250
     answer = await api.get("cameras/gate/snapshot.jpg", params={"at": iso(NOON_US + 23 * US_PER_S)})
     assert (answer.status_code, answer.json()["cause"]) == (404, "camera-away")
+
+
+async def test_the_live_edge_has_pictures(clips: Clips) -> None:
+    """A segment that is still recorded, of a run that is not indexed, gives its newest key frame and any exact picture."""
+    api = Api()
+    api.live.show(cut(clips.get(seconds=12, gop_frames=50, audio="aac"), Take(start_us=NOON_US)), fragments=3)
+    assert (await picture(api, 7))[0] == 100
+    assert (await picture(api, 5.2, exact=True))[0] == 130
 
 
 async def test_damage_is_said_and_not_shown(clips: Clips) -> None:

@@ -229,9 +229,24 @@ def test_an_oversized_unit_is_dropped_and_the_next_key_frame_passed_on():
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\x7c", b"\x7c\x85", b"\x78", b"\x78\0", b"\x78\0\5ab", b"\x78\xff\xffab", b"\x78\0\0", b"\x79\0\1", b"\x7d\x85ab", b"\x1f", b"\0ab",
-     b"\x41", b"\x7c\x45ab", b"\x7c\x05ab"],
-)  # fmt: skip
+    [
+        b"",
+        b"\x7c",
+        b"\x7c\x85",
+        b"\x78",
+        b"\x78\0",
+        b"\x78\0\5ab",
+        b"\x78\xff\xffab",
+        b"\x78\0\0",
+        b"\x79\0\1",
+        b"\x7d\x85ab",
+        b"\x1f",
+        b"\0ab",
+        b"\x41",
+        b"\x7c\x45ab",
+        b"\x7c\x05ab",
+    ],
+)
 def test_a_damaged_payload_costs_its_unit_only(payload):
     """Cut-short and unknown payloads do no harm: the next key frame comes."""
     packets = a_stream()

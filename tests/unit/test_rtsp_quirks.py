@@ -89,9 +89,25 @@ async def test_a_url_with_a_query_is_a_base_like_any_other():
         QuirkCamera(sdp=VIDEO.replace(";sprop", ";nothing")),
         QuirkCamera(media=some_pictures(sets=False)),
     ],
-    ids=["LF only", "lower", "upper", "no timeout", "spaces", "no session", "100 Continue", "frames between answers", "no OPTIONS", "no CSeq",
-         "no channels", "other channels", "unknown channel", "garbage between frames", "sets in the stream only", "sets in the description only"],
-)  # fmt: skip
+    ids=[
+        "LF only",
+        "lower",
+        "upper",
+        "no timeout",
+        "spaces",
+        "no session",
+        "100 Continue",
+        "frames between answers",
+        "no OPTIONS",
+        "no CSeq",
+        "no channels",
+        "other channels",
+        "unknown channel",
+        "garbage between frames",
+        "sets in the stream only",
+        "sets in the description only",
+    ],
+)
 async def test_a_habit_does_no_harm(camera):
     """Spelling, missing or odd headers, stray data: the same pictures come."""
     sink = await record(camera)

@@ -82,9 +82,14 @@ export class Actions {
     if (!spans || asked !== this.asked) return; // something else was asked for meanwhile
     const span = spanAt(spans, at);
     const next = footageFrom(spans, at);
-    if (!next) return this.store.set({ failure: { title: say("noFootageAhead"), detail: causeText(span) } });
+    if (!next) return this.nothingAhead(causeText(span));
     if (span?.kind === "gap") this.tellJump(span, next.from);
     this.start(chosen, Math.max(at, next.from), spans);
+  }
+
+  private nothingAhead(cause: string): void {
+    if (this.state.opened) this.notice([say("noFootageAhead"), cause].filter(Boolean).join(": "));
+    else this.store.set({ failure: { title: say("noFootageAhead"), detail: cause } });
   }
 
   private start(camera: string, at: number, spans: readonly Span[]): void {

@@ -10,7 +10,11 @@ import { say, sayCause, sayState } from "./text.ts";
 export class CameraList {
   readonly element = el("nav", { class: "cameras panel" });
   private readonly head = el("header");
-  private readonly search = el("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", oninput: () => this.fill(), onchange: () => this.take() });
+  private readonly search = el("input", {
+    type: "search", id: "search", autocomplete: "off", spellcheck: "false",
+    oninput: () => this.fill(),
+    onkeydown: (event: KeyboardEvent) => event.key === "Enter" && this.take(),
+  });
   private readonly list = el("ul", { id: "cameras" });
 
   constructor(

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from segments.clock import US_PER_S
 from tests.api import Api
 from tests.builders import NOON_US, a_camera, a_change, a_loss
-from tests.e2e.page.driver import RUN_S, SECOND_RUN_S, WAIT_MS, Driven
+from tests.e2e.page.driver import EARLIER_RUN_S, RUN_S, SECOND_RUN_S, WAIT_MS, Driven
 from tests.footage import Take, recorded
 from tests.media import Clips
 from tests.servers.chromium import ARGUMENTS
@@ -46,7 +46,8 @@ def api(clips: Clips) -> Api:
     """The footage of all tests that only look; its clock stands at one o'clock.
 
     gate: a minute at noon, three minutes without the camera, a minute again. lens: B-frames and sound that begins before the pictures.
-    roof: H.265. attic: nothing yet, stopped. liar: rows that say two seconds later than its pictures were taken.
+    yard: twenty seconds at half past ten and at noon. roof: H.265.
+    attic: nothing yet, stopped. liar: rows that say two seconds later than its pictures were taken.
     """
     made = Api()
     run(_fill(made, clips))
@@ -55,11 +56,13 @@ def api(clips: Clips) -> Api:
 
 async def _fill(api: Api, clips: Clips) -> None:
     long = clips.get(seconds=RUN_S, gop_frames=50)
-    for name in ("gate", "lens", "roof", "attic", "liar"):
-        await api.index.add_camera(a_camera(name, name=f"{name.capitalize()} camera", added_us=NOON_US - 3600 * US_PER_S))
+    for name in ("gate", "lens", "yard", "roof", "attic", "liar"):
+        await api.index.add_camera(a_camera(name, name=f"{name.capitalize()} camera", added_us=NOON_US - 7200 * US_PER_S))
     await recorded(api.index, api.objects, long, Take("gate", NOON_US, "home-a-1-1"))
     await recorded(api.index, api.objects, long, Take("gate", NOON_US + SECOND_RUN_S * US_PER_S, "home-a-1-2"))
     await recorded(api.index, api.objects, clips.get(seconds=20, b_frames=2, audio="aac"), Take("lens", NOON_US, "home-a-1-3"))
+    await recorded(api.index, api.objects, clips.get(seconds=20), Take("yard", NOON_US + EARLIER_RUN_S * US_PER_S, "home-a-1-6"))
+    await recorded(api.index, api.objects, clips.get(seconds=20), Take("yard", NOON_US, "home-a-1-7"))
     await recorded(api.index, api.objects, clips.get(seconds=4, codec="h265"), Take("roof", NOON_US, "home-a-1-4"))
     await recorded(api.index, api.objects, clips.get(seconds=20), Take("liar", NOON_US + 2 * US_PER_S, "home-a-1-5"))
     for change in (
@@ -83,12 +86,15 @@ Opener = Callable[..., Driven]
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Opener]:
-    """Opens tabs on a server, each in a context of its own: `tab(server, locale="zh-CN")`. An error in the page fails the test."""
+    """Opens tabs on a server, each in a context of its own: `tab(server, locale="zh-CN")`. An error in the page fails the test.
+
+    The page's content policy is set aside for what the driver evaluates, but for a test that asks for it.
+    """
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
     def opened(server: PageServer, **options: Any) -> Driven:
-        settings = {"viewport": {"width": 1600, "height": 900}, "timezone_id": "UTC", "locale": "en-GB"} | options
+        settings = {"viewport": {"width": 1600, "height": 900}, "timezone_id": "UTC", "locale": "en-GB", "bypass_csp": True} | options
         contexts.append(browser.new_context(**settings))
         page = contexts[-1].new_page()
         page.set_default_timeout(WAIT_MS)

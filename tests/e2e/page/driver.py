@@ -17,6 +17,9 @@ RUN_S = 60
 SECOND_RUN_S = 240
 """The gate camera has footage for so long from noon on, and again from so long after noon on; the other cameras from noon on."""
 
+EARLIER_RUN_S = -5400
+"""The yard camera has some before noon too."""
+
 FPS = 25
 WAIT_MS = 15_000
 
@@ -68,7 +71,8 @@ def moment(seconds: float) -> str:
 
 
 def _frame_at(seconds: float) -> int:
-    return round((seconds - (SECOND_RUN_S if seconds >= SECOND_RUN_S else 0)) * FPS)
+    start_s = max(start for start in (EARLIER_RUN_S, 0, SECOND_RUN_S) if start <= seconds + 0.001)
+    return round((seconds - start_s) * FPS)
 
 
 def _number(reds: str) -> int:

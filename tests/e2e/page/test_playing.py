@@ -9,7 +9,7 @@ import av
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.page.driver import FPS, RUN_S, SECOND_RUN_S, Driven, moment
+from tests.e2e.page.driver import EARLIER_RUN_S, FPS, RUN_S, SECOND_RUN_S, Driven, moment
 from tests.media import read_frame_number
 
 pytestmark = pytest.mark.server
@@ -126,6 +126,23 @@ def test_playing_goes_over_a_gap_and_the_clock_jumps(driven: Driven) -> None:
     driven.pause()
     assert driven.number() == driven.frame_by_clock()
     assert driven.shown_s < SECOND_RUN_S + 10
+
+
+def test_the_window_moves_on_by_itself_and_back_by_a_click(driven: Driven) -> None:
+    """Footage an hour and a half apart lies in two windows: playing goes from one to the next, at speed too, and a click goes back."""
+    driven.open("yard", EARLIER_RUN_S + 18.5)
+    driven.wait_shown(0, 20)
+    expect(driven.page.locator("#notice")).to_contain_text("Skipped 1 h 29 min without footage")
+    driven.pause()
+    assert driven.number() == driven.frame_by_clock()
+    driven.page.get_by_role("button", name="16×").click()
+    driven.page.locator("#gaps button").first.click()
+    driven.wait_shown(EARLIER_RUN_S + 4, 0)
+    assert driven.page.locator("#trick").is_visible()
+    driven.wait_shown(0)
+    driven.page.get_by_role("button", name="1×", exact=True).click()
+    driven.pause()
+    assert driven.number() == driven.frame_by_clock()
 
 
 def test_the_end_of_all_footage_is_said(driven: Driven) -> None:
