@@ -16,9 +16,6 @@ from segments.media import VideoTrack
 from segments.model import Fragment, Run
 from segments.segment_file import Scan, rebuild_tail, scan
 
-MEDIA_START_TICKS = 900_000
-"""Where the media time of a run begins."""
-
 
 class Found(Protocol):
     """What is found in the bytes of a segment, torn at any place; see `segments.segment_file.Scan`."""
@@ -111,8 +108,7 @@ def _written(path: Path) -> bytes:
 def facts_of(torn: SpoolFile, found: Scan, run: Run | None) -> Facts:
     """What is known of a segment without its writer.
 
-    The start of a run that the index does not know yet is reckoned from its media time, right to the slew of the wall clock (500 ppm).
-    Whether the clock was synchronised died with the writer, so that is not claimed.
+    A run that the index does not know yet is taken to start with this segment; the first segment of the run says it right. Whether the clock was synchronised died with the writer, so that is not claimed.
     """
     first, last = found.fragments[0], found.fragments[-1]
     video = next((track for track in found.tracks if isinstance(track, VideoTrack)), None)
@@ -122,7 +118,7 @@ def facts_of(torn: SpoolFile, found: Scan, run: Run | None) -> Facts:
         counter=torn.counter,
         start_us=torn.start_us,
         end_us=torn.start_us + _us(last.pts + last.duration - first.pts),
-        run_start_us=run.start_us if run else torn.start_us - _us(first.pts - MEDIA_START_TICKS),
+        run_start_us=run.start_us if run else torn.start_us,
         codecs=codecs(found.tracks),
         width=video.width if video else 0,
         height=video.height if video else 0,

@@ -18,7 +18,9 @@ from segments.media import TIMESCALE, AccessUnit, AudioTrack, Track, VideoTrack
 from segments.model import Cause, Fragment
 
 RUN_START = 10 * TIMESCALE
-"""Media time at which every run starts, so that no time before its first picture is ever negative."""
+"""The least media time a run starts at, so that no time before its first picture is ever negative."""
+MEDIA_TIME_WRAPS = 32 * 86_400 * TIMESCALE
+"""Runs start at their wall time within this period: libav drops what a later run of a playlist has from before the end of an earlier one."""
 WAIT_FOR_KEY = 10 * TIMESCALE
 """Media time without a key frame, after which the camera's state says so."""
 
@@ -85,6 +87,7 @@ class _Run:
 
     id: str
     tracks: Sequence[Track]
+    media_start: int
     base: int
     wall: WallTime
     video: VideoTimes
@@ -126,6 +129,7 @@ class Session:
         self._notes: tuple[str, ...] = ()
         self._run: _Run | None = None
         self._waiting_since: int | None = None
+        self._media_end = 0
 
     def opened(self, tracks: Sequence[Track], notes: Sequence[str]) -> Sequence[Instruction]:
         """The camera's tracks as of now; other codec parameters than before end the run."""
@@ -148,7 +152,7 @@ class Session:
                 return NOTHING
             if not unit.key:
                 return self._no_key_yet(unit.pts)
-            run = self._begin(unit)
+            run = self._begin(unit, arrival_us)
         unit = unit._replace(pts=unit.pts - run.base)
         if not video:
             jump = run.audio.add(unit) if run.audio is not None else None
@@ -157,7 +161,7 @@ class Session:
         jump = run.video.jump(unit)
         if jump is not None:
             return [*self._jumped(jump), *self.unit(unit._replace(pts=unit.pts + run.base), arrival_us)]
-        if unit.pts < RUN_START:
+        if unit.pts < run.media_start:
             return NOTHING  # a leading picture of the first key frame: what it refers to was never received
         piece = run.video.add(unit)
         return NOTHING if piece is None else self._piece(run, piece)
@@ -172,6 +176,7 @@ class Session:
         end = self._flush(run, out, last=True) if run.pending else self._end_of(run)
         if not run.open:
             return out
+        self._media_end = end
         end_us = run.segment_start_us + ticks_to_us(end - run.segment_start)
         self._seal(run, out, end_us)
         out.append(EndRun(run.id, end_us, cause, detail))
@@ -179,13 +184,15 @@ class Session:
 
     # --- inside a run ---
 
-    def _begin(self, unit: AccessUnit) -> _Run:
+    def _begin(self, unit: AccessUnit, arrival_us: int) -> _Run:
         sound = any(not track.is_video for track in self._tracks)
         picture = next(track for track in self._tracks if isinstance(track, VideoTrack))
-        base = unit.pts - RUN_START
+        media_start = self._media_start(arrival_us)
+        base = unit.pts - media_start
         run = _Run(
             id=self._new_run(),
             tracks=tuple(self._tracks),
+            media_start=media_start,
             base=base,
             wall=WallTime(trust_clock=self._trust_clock),
             video=VideoTimes(self._cut.fragment),
@@ -193,10 +200,15 @@ class Session:
             about=RunAbout(0, codecs(self._tracks), picture.width, picture.height, self._notes),
         )
         if run.audio is not None:
-            run.audio.begin(RUN_START)
-        run.last_key = RUN_START
+            run.audio.begin(media_start)
+        run.last_key = media_start
         self._run, self._waiting_since = run, None
         return run
+
+    def _media_start(self, arrival_us: int) -> int:
+        """Where the media time of a new run starts: by the wall clock, and never before the end of the run before it."""
+        by_wall = RUN_START + arrival_us * 9 // 100 % MEDIA_TIME_WRAPS
+        return max(by_wall, self._media_end) if self._media_end - by_wall < MEDIA_TIME_WRAPS // 2 else by_wall
 
     def _no_key_yet(self, pts: int) -> Sequence[Instruction]:
         if self._waiting_since is None or pts < self._waiting_since:

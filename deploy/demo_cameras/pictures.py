@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import cos, pi, sin, tau
 from time import localtime, strftime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class Pictures:
         return picture
 
 
-def read_mark(luma: Plane) -> Mark:
+def read_mark(luma: NDArray[Any]) -> Mark:
     """What the squares of a decoded picture say (gray, of its full size); raises DataDamaged if they are not there or not clear."""
     if luma.shape != (HEIGHT, WIDTH):
         raise DataDamaged(f"a picture of {luma.shape[1]}x{luma.shape[0]}, expected {WIDTH}x{HEIGHT}")

@@ -46,6 +46,21 @@ class VideoPackets:
     ROLES: ClassVar[Sequence[int]]
     """The role of a NAL unit by its first byte."""
 
+    # the unit in hand, begun by _clear
+    _unit: bytearray
+    _fragment: int
+    _fragment_head: int
+    _fragment_role: int
+    _key: bool
+    _has_slice: bool
+    _with_sets: bool
+    _damaged: bool
+    _last_marked: bool
+    _ended_by_marker: bool
+    _unit_packets: int
+    _marks: int
+    _arrived_us: int
+
     def __init__(self, sets: ParameterStore, deliver: Deliver, losses: Losses, limits: Limits) -> None:
         self.sets = sets
         self.packets = 0
@@ -254,15 +269,7 @@ class VideoPackets:
     def _clear(self) -> None:
         """Begins a unit."""
         self._unit = bytearray()
-        self._fragment: int = _NONE
-        self._fragment_head: int = _NONE
-        self._fragment_role: int = KEEP
-        self._key: bool = False
-        self._has_slice: bool = False
-        self._with_sets: bool = False
-        self._damaged: bool = False
-        self._last_marked: bool = False
-        self._ended_by_marker: bool = False
-        self._unit_packets: int = 0
-        self._marks: int = 0
-        self._arrived_us: int = 0
+        self._fragment = self._fragment_head = _NONE
+        self._fragment_role = KEEP
+        self._key = self._has_slice = self._with_sets = self._damaged = self._last_marked = self._ended_by_marker = False
+        self._unit_packets = self._marks = self._arrived_us = 0

@@ -10,7 +10,8 @@ import pytest
 
 from playback.app import PREFIX
 from segments.clock import US_PER_S
-from tests.api import Api, asked
+from segments.errors import Refused
+from tests.api import Api, FakeLive, asked
 from tests.builders import NOON_US, a_camera, a_loss
 from tests.footage import Take, cut, recorded
 from tests.m3u8 import read_playlist
@@ -98,10 +99,18 @@ async def test_while_the_end_lies_in_the_future_the_playlist_grows(clips: Clips)
     assert read_playlist((await api.get(HLS + "media.m3u8", params=asked(0, 30))).text).ended
 
 
-async def test_without_the_recording_side_what_is_indexed_plays(clips: Clips) -> None:
+class RefusingLive(FakeLive):
+    """A recording side that does not take the service's key."""
+
+    def _answer(self) -> None:
+        raise Refused("wrong key")
+
+
+@pytest.mark.parametrize("live", [FakeLive(away=True), RefusingLive()])
+async def test_without_the_recording_side_what_is_indexed_plays(clips: Clips, live: FakeLive) -> None:
     """The playlist comes, and a header says that the live edge is missing."""
     api = await an_api(clips)
-    api.live.away = True
+    api.live = live
     for name in ("multivariant", "media", "iframes"):
         answer = await api.get(HLS + f"{name}.m3u8", params=asked(0, 24))
         assert (answer.status_code, answer.headers["keepsight-live"]) == (200, "away")

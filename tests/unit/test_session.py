@@ -58,14 +58,30 @@ def test_segments_say_of_themselves_what_they_are(clips: Clips) -> None:
     assert facts[0].codecs.startswith("avc1.")
 
 
-def test_media_time_starts_at_ten_seconds_and_goes_on_over_segments(clips: Clips) -> None:
-    """The first fragment of a run begins at 10 s of media time, and those of the next segment go on where the last one ended."""
+def test_media_time_goes_on_over_segments(clips: Clips) -> None:
+    """The first fragment of a run begins at 10 s of media time or later, and those of the next segment go on where the last one ended."""
     tracks, units = access_units(clips.get(seconds=4, gop_frames=25))
     written = recorded(a_session(), tracks, repeated(units, 4))
 
     fragments = [fragment for name in written.fragments for fragment in written.fragments[name]]
-    assert fragments[0].pts == 10 * TIMESCALE
+    assert fragments[0].pts >= 10 * TIMESCALE
     assert all(a.pts + a.duration == b.pts for a, b in zip(fragments, fragments[1:], strict=False))
+
+
+def test_media_time_rises_from_run_to_run(clips: Clips) -> None:
+    """A later run starts at a media time behind the end of the one before, also if the camera's clock ran fast: libav would drop it else."""
+    tracks, units = access_units(clips.get(seconds=4, gop_frames=25))
+    session = a_session()
+    fast = [unit._replace(pts=unit.pts * 2) for unit in units]
+    written = recorded(session, tracks, [unit._replace(pts=unit.pts) for unit in fast], start_us=NOON_US)
+    written.take(session.stop(Cause.CAMERA_AWAY, "gone"))
+    for unit in units:
+        written.take(session.unit(unit, NOON_US + 5 * US_PER_S + unit.pts * 100 // 9))
+    written.take(session.stop(Cause.CAMERA_AWAY, "gone"))
+
+    ends = {run: max(f.pts + f.duration for (of, _), found in written.fragments.items() if of == run for f in found) for run, _ in written.sealed}
+    starts = {run: min(f.pts for (of, _), found in written.fragments.items() if of == run for f in found) for run, _ in written.sealed}
+    assert starts["home-a-1-2"] >= ends["home-a-1-1"]
 
 
 @pytest.mark.parametrize(("gop_frames", "fragment_s"), [(50, 2.0), (25, 2.0), (20, 1.6), (100, 2.0)])

@@ -18,6 +18,8 @@ const LIVE_WITHIN_MS = 15 * SECOND;
 export class Actions {
   /** Wall time of the picture shown, in ms. */
   shown: number | null = null;
+  /** The moment last asked to be played. */
+  private wanted: number | null = null;
   private asked = 0;
   private noticeTimer = 0;
 
@@ -93,6 +95,7 @@ export class Actions {
   }
 
   private start(camera: string, at: number, spans: readonly Span[]): void {
+    this.wanted = at;
     this.store.set({ failure: null, opened: true });
     this.showDay(at);
     const codec = unplayable(codecsBetween(spans, at, at + SECOND));
@@ -106,6 +109,10 @@ export class Actions {
     const [from, to] = [at - WINDOW_BEFORE_MS, at + WINDOW_AFTER_MS];
     const guess = footageLength(spans, from, at) / 1000;
     void this.player.open({ url: this.api.multivariant(camera, from, to), at, guess, headers: () => this.api.headers });
+  }
+
+  retry(): void {
+    if (this.wanted !== null) void this.playAt(this.wanted);
   }
 
   /** Plays what is happening now, some seconds behind. */

@@ -47,11 +47,10 @@ export class Stage {
     this.message.hidden = !text;
     this.message.classList.toggle("failure", !!(failure || offline));
     if (!text) return;
-    const retry = (): void => void (actions.shown !== null && actions.playAt(actions.shown));
     this.message.replaceChildren(
       el("strong", {}, text.title),
       ...(text.detail ? [el("p", {}, text.detail)] : []),
-      ...(text.retry ? [el("button", { type: "button", onclick: retry }, say("retry"))] : []),
+      ...(text.retry ? [el("button", { type: "button", onclick: () => actions.retry() }, say("retry"))] : []),
     );
   }
 

@@ -50,7 +50,7 @@ def test_choosing_a_camera_shows_its_day_and_what_it_is(driven: Driven) -> None:
 def test_no_cameras_and_no_footage_are_said(driven: Driven, tab: Opener) -> None:
     """An empty archive says how to add a camera; a day without footage says so."""
     driven.open("attic")
-    expect(driven.page.locator("#message")).to_have_text("No footage on this day")
+    expect(driven.page.locator("#message")).to_contain_text("No footage on this day")
     with PageServer(Api().services(console=built_console())) as server:
         empty = tab(server)
         empty.open()
