@@ -12,8 +12,8 @@ import typer
 
 from deploy import cli_cameras, cli_footage, cli_store
 from deploy.cli_frame import Config, config_path, out, settings_of
+from deploy.fleet.child import run_until_told
 from deploy.logs import set_up_logs
-from deploy.processes import run_until_told
 from deploy.serve import serve
 
 app = typer.Typer(

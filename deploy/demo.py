@@ -23,9 +23,10 @@ from rich.table import Table
 from deploy.archive import entry_of
 from deploy.demo_cameras.cameras import DemoCamera, demo_cameras
 from deploy.demo_checks import CameraCheck, Check
+from deploy.fleet.child import run_until_told
 from deploy.live_table import Watcher, shown
 from deploy.logs import set_up_logs
-from deploy.processes import CONSOLE, run_until_told
+from deploy.processes import CONSOLE
 from deploy.serve import serve
 from deploy.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from deploy.wiring import camera_sealer, open_stores
@@ -115,6 +116,7 @@ class _Demo:
             try:
                 await _beside(service, self._watch(settings))
             finally:
+                self._console.print("ending the service", style="dim")
                 service.cancel()
                 await asyncio.gather(service, return_exceptions=True)
             self._checks.append(await self._verify(settings))

@@ -30,6 +30,8 @@ LIVE_LIMIT_S = 8
 """Footage must reach up to so long ago."""
 CLOCK_LIMIT_US = US_PER_S // 2
 """The clock in a picture and the time it is played at may differ so much."""
+EDGE_US = 20_000
+"""Timeline and playlist may differ so much at their ends: both round to milliseconds."""
 
 _CODECS = {Codec.H264: "avc1.", Codec.H265: "hvc1."}
 
@@ -60,6 +62,7 @@ class CameraCheck:
         self._camera = camera
         self._span = span
         self._path = f"cameras/{quote(camera.id)}"
+        self._footage = Span(0, 0)
         self._shown: list[tuple[int, Mark]] = []
 
     async def all(self) -> list[Check]:
@@ -80,7 +83,8 @@ class CameraCheck:
     async def _timeline(self) -> str:
         """Footage all the way, without a gap inside."""
         answer = (await self._get(f"{self._path}/timeline", _query(self._span))).json()
-        return f"{whole_footage_s(answer['spans'], self._span):.0f} s of footage"
+        self._footage = whole_footage(answer["spans"], self._span)
+        return f"{(self._footage.end_us - self._footage.start_us) / US_PER_S:.0f} s of footage"
 
     async def _plays(self) -> str:
         """Every entry of the playlist loads and decodes, and no picture is missing."""
@@ -99,6 +103,8 @@ class CameraCheck:
             decoded = await asyncio.to_thread(decode, data)
             self._shown += shown_pictures(entry, decoded, self._shown)
             sounds += decoded.sounds
+        if not entries or entries[0].start_us > self._footage.start_us + EDGE_US or entries[-1].end_us < self._footage.end_us - EDGE_US:
+            raise DataDamaged("the playlist leaves out some of the footage that the timeline shows")
         if self._camera.sound and not sounds:
             raise DataDamaged("no sound was recorded")
         return f"{len(entries)} fragments, {len(self._shown)} pictures" + (f", {sounds} pieces of sound" if sounds else "")
@@ -144,8 +150,8 @@ class CameraCheck:
         return answer
 
 
-def whole_footage_s(spans: Sequence[Mapping[str, Any]], asked: Span) -> float:
-    """The seconds of footage in a timeline; raises DataDamaged if there is none, if it begins late, ends early or has a gap inside."""
+def whole_footage(spans: Sequence[Mapping[str, Any]], asked: Span) -> Span:
+    """The footage of a timeline; raises DataDamaged if there is none, if it begins late, ends early or has a gap inside."""
     places = [place for place, span in enumerate(spans) if span["kind"] == "footage"]
     if not places:
         why = ", ".join(dict.fromkeys(f"{span['cause']} {span['detail']}".strip() for span in spans))
@@ -158,7 +164,7 @@ def whole_footage_s(spans: Sequence[Mapping[str, Any]], asked: Span) -> float:
         raise DataDamaged(f"footage begins {(start_us - asked.start_us) / US_PER_S:.0f} s late")
     if end_us < asked.end_us - LIVE_LIMIT_S * US_PER_S:
         raise DataDamaged(f"footage ends {(asked.end_us - end_us) / US_PER_S:.0f} s early")
-    return (end_us - start_us) / US_PER_S
+    return Span(start_us, end_us)
 
 
 def shown_pictures(entry: Entry, decoded: Decoded, before: Sequence[tuple[int, Mark]]) -> list[tuple[int, Mark]]:

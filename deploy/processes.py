@@ -1,4 +1,4 @@
-"""The programs a fleet starts: uploader, recorder, api. Each runs until it is told to stop (SIGTERM) and then ends in order."""
+"""The programs a fleet starts beside recorders: uploader and api. Each runs until it is told to stop (SIGTERM) and then ends in order."""
 
 from __future__ import annotations
 
@@ -7,58 +7,35 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import uvicorn
 
-from deploy.clock_sync import ClockSync
-from deploy.fleet.local import REFUSED_TO_START
+from deploy.fleet.child import beside_parent, run_until_told
 from deploy.logs import set_up_logs
+from deploy.recorder_process import RecorderOrders
 from deploy.settings import Settings, load_settings
-from deploy.sources import SourceOpener
 from deploy.wiring import api_token, camera_sealer, internal_key, open_stores
 from playback.app import create_app
 from playback.live_client import LiveClient
 from playback.services import Services
-from recorder.cutter import CutSettings
-from recorder.group_sync import GroupSync
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
 from recorder.mend import end_runs_before, highest_epoch, mend
-from recorder.recorder import Recorder, RecorderSettings
 from recorder.shards import ShardServer, ShardSettings
-from recorder.spool import Spool, SpoolLimit
 from recorder.spool_folder import spool_usage
 from recorder.uploader import Uploader, UploadSettings
 from segments.clock import US_PER_DAY, SystemClock
 from segments.commit import CommitRules
 from segments.errors import KeepsightError, StartRefused
-from segments.media import TIMESCALE
 from segments.model import FragmentState
 
 log = logging.getLogger(__name__)
 
 CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderOrders:
-    """All a recorder process is told on its command line: no path of a store, no key."""
-
-    name: str
-    shard: int
-    socket: str
-    spool: str
-    max_bytes: int
-    min_free_bytes: int
-    segment_s: int
-    silence_s: float
-    networks: tuple[str, ...]
-    allow_loopback: bool
 
 
 def recorder_orders(settings: Settings, shard: int) -> RecorderOrders:
@@ -75,24 +52,6 @@ def recorder_orders(settings: Settings, shard: int) -> RecorderOrders:
         networks=tuple(str(network) for network in settings.cameras.networks),
         allow_loopback=settings.cameras.allow_loopback,
     )
-
-
-async def run_recorder(orders: RecorderOrders) -> None:
-    """Records what its uploader assigns."""
-    clock = SystemClock()
-    spool = Spool(Path(orders.spool), limit=SpoolLimit(orders.max_bytes, orders.min_free_bytes))
-    sync = GroupSync(spool)
-    cut = CutSettings(segment=orders.segment_s * TIMESCALE)
-    async with SourceOpener(orders.networks, allow_loopback=orders.allow_loopback, silence_s=orders.silence_s, clock=clock) as opener:
-        recorder = Recorder(
-            RecorderSettings(orders.name, orders.shard, cut),
-            spool=spool,
-            sync=sync,
-            open_source=opener,
-            clock=clock,
-            clock_synced=ClockSync(),
-        )
-        await recorder.run(orders.socket)
 
 
 async def run_uploader(settings: Settings) -> None:
@@ -155,43 +114,16 @@ async def run_api(settings: Settings) -> None:
             await live.close()
 
 
-def run_until_told(main: Callable[[], Awaitable[None]]) -> int:
-    """Runs a program until it ends or SIGTERM or SIGINT cancels it; the exit code. What refuses the start is said in one sentence."""
-
-    async def whole() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        await main()
-
-    try:
-        asyncio.run(whole())
-    except asyncio.CancelledError:
-        return 0
-    except KeepsightError as error:
-        log.error("%s", error)
-        return REFUSED_TO_START if isinstance(error, StartRefused) else 1
-    except ExceptionGroup as group:
-        refusals, rest = group.split(StartRefused)
-        if rest is not None:
-            raise
-        for refusal in refusals.exceptions if refusals is not None else ():
-            log.error("%s", refusal)
-        return REFUSED_TO_START
-    return 0
-
-
 def main(arguments: list[str]) -> int:
-    """`uploader CONFIG`, `api CONFIG` or `recorder ORDERS-AS-JSON`; CONFIG is a path, or `-` for defaults and environment."""
+    """`uploader CONFIG` or `api CONFIG`; CONFIG is a path, or `-` for defaults and environment."""
     program, argument = arguments
     set_up_logs(program)
-    if program == "recorder":
-        values = json.loads(argument)
-        orders = RecorderOrders(**{**values, "networks": tuple(values["networks"])})
-        return run_until_told(lambda: run_recorder(orders))
-    settings = load_settings(None if argument == "-" else Path(argument))
-    return run_until_told(lambda: run_uploader(settings) if program == "uploader" else run_api(settings))
+
+    async def run() -> None:
+        settings = load_settings(None if argument == "-" else Path(argument))
+        await beside_parent(run_uploader(settings) if program == "uploader" else run_api(settings))
+
+    return run_until_told(run)
 
 
 # --- parts of the uploader ---
@@ -266,8 +198,9 @@ async def _serve_http(app: object, host: str, port: int) -> None:
 
 def command_for(program: str, argument: str | RecorderOrders) -> list[str]:
     """The command line that starts a program."""
-    text = argument if isinstance(argument, str) else json.dumps(asdict(argument))
-    return [sys.executable, "-m", "deploy.processes", program, text]
+    if isinstance(argument, RecorderOrders):
+        return [sys.executable, "-m", "deploy.recorder_process", json.dumps(asdict(argument))]
+    return [sys.executable, "-m", "deploy.processes", program, argument]
 
 
 if __name__ == "__main__":

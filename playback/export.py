@@ -1,4 +1,4 @@
-"""Plans the export of a span: which stored bytes, behind which head, make a playable mp4. Reads index rows and the tails of segments only."""
+"""Plans the export of a span: which stored bytes, behind which head, make a playable mp4. Reads rows and the tails of segments only."""
 
 from __future__ import annotations
 

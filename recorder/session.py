@@ -129,6 +129,7 @@ class Session:
         self._notes: tuple[str, ...] = ()
         self._run: _Run | None = None
         self._waiting_since: int | None = None
+        self._early_report: tuple[int, int] | None = None
         self._media_end = 0
 
     def opened(self, tracks: Sequence[Track], notes: Sequence[str]) -> Sequence[Instruction]:
@@ -139,8 +140,10 @@ class Session:
         return out
 
     def clock(self, pts: int, wall_us: int) -> None:
-        """A sender report of the camera."""
-        if self._run is not None:
+        """A sender report of the camera; one that comes before the first key frame is kept for it."""
+        if self._run is None:
+            self._early_report = (pts, wall_us)
+        else:
             self._run.wall.reported(pts - self._run.base, wall_us)
 
     def unit(self, unit: AccessUnit, arrival_us: int) -> Sequence[Instruction]:
@@ -158,6 +161,9 @@ class Session:
             jump = run.audio.add(unit) if run.audio is not None else None
             return self._jumped(jump) if jump is not None else NOTHING
         run.wall.arrived(unit.pts, arrival_us)
+        if self._early_report is not None:
+            (pts, wall_us), self._early_report = self._early_report, None
+            run.wall.reported(pts - run.base, wall_us)
         jump = run.video.jump(unit)
         if jump is not None:
             return [*self._jumped(jump), *self.unit(unit._replace(pts=unit.pts + run.base), arrival_us)]
@@ -169,7 +175,7 @@ class Session:
     def stop(self, cause: Cause, detail: str) -> Sequence[Instruction]:
         """Ends the run, if there is one: what is held back is written, the segment sealed."""
         run, self._run = self._run, None
-        self._waiting_since = None
+        self._waiting_since = self._early_report = None
         if run is None:
             return NOTHING
         out = [instruction for piece in run.video.end() for instruction in self._piece(run, piece)]

@@ -242,7 +242,7 @@ class ShardServer:
         enabled = [item.camera for item in shard.cameras or () if item.camera.enabled]
         for camera in enabled:
             since_us = max(lease.previous_expires_us, camera.added_us)
-            if since_us < now_us:
+            if since_us <= now_us:
                 self._away(camera.id, since_us, "no recorder was running")
         months = {day_of(now_us).replace(day=1), day_of(max(lease.previous_expires_us, 0) or now_us).replace(day=1)}
         await self._end_runs(lease.epoch, [camera.id for camera in enabled], sorted(months))

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from segments.clock import US_PER_S
-from segments.model import Cause, Span, StateChange
+from segments.model import CameraState, Cause, Span, StateChange
 from segments.timeline import Claim, Footage, joined, settle
 
 RESOLUTIONS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
@@ -86,6 +86,17 @@ def _reasons(span: Span, facts: Facts) -> Iterator[Gap]:
     for change, end_us in zip(facts.states, ends_us, strict=False):
         detail = change.detail if change.cause else _NOT_STORED
         yield Gap(change.at_us, end_us, change.cause or Cause.UNKNOWN, detail)
+    yield from (_lost(before, after, facts.footage) for before, after in pairwise(facts.states) if _is_loss(before, after))
+
+
+def _is_loss(before: StateChange, after: StateChange) -> bool:
+    return before.state is CameraState.RECORDING and after.cause is Cause.RECORDER_AWAY
+
+
+def _lost(recording: StateChange, away: StateChange, footage: Sequence[Footage]) -> Gap:
+    """A recorder that dies takes along what it had not made durable, and its death is told later than that: it was away from there on."""
+    kept_us = max((min(one.end_us, away.at_us) for one in footage if one.start_us < away.at_us), default=recording.at_us)
+    return Gap(max(kept_us, recording.at_us), away.at_us, Cause.RECORDER_AWAY, away.detail)
 
 
 def least_resolution_s(span: Span, most: int) -> int:

@@ -75,8 +75,8 @@ class Credential:
 class Fragment(NamedTuple):
     """One moof + mdat inside a segment: where it lies and what it covers.
 
-    `offset` and `length` are bytes in the object, `key_length` the bytes from its start to the end of its first key frame (0: it begins with
-    none and is not a seek point). `pts` is its first presentation time and `duration` its length, both in ticks.
+    `offset` and `length` are bytes in the object, `key_length` the bytes from its start to the end of its first key frame (0: it begins
+    with none and is not a seek point). `pts` is its first presentation time and `duration` its length, both in ticks.
     """
 
     offset: int
@@ -130,8 +130,9 @@ class RowPosition(NamedTuple):
 class Run:
     """One unbroken connection to a camera under one lease epoch.
 
-    `init` is its ftyp + moov (1-4 kB), good for every segment of it. `last_us` is the end of its last indexed footage and is brought forward
-    with each commit; `ended` says that no more will come, and `end_cause` why. `notes` are sentences for people (sound left out, clock not synchronised).
+    `init` is its ftyp + moov (1-4 kB), good for every segment of it. `last_us` is the end of its last indexed footage and is brought
+    forward with each commit; `ended` says that no more will come, and `end_cause` why. `notes` are sentences for people (sound left out,
+    clock not synchronised).
     """
 
     camera: str

@@ -1,7 +1,8 @@
 """The ports: one ability each, in our words, with our errors (segments/errors.py).
 
-Shaped after S3 and Cassandra: create-only puts, eventual lists, partitions of a camera-day or camera-month, pages with cursors, conditional writes.
-Every adapter inherits the contract suite in tests/contract. All ports are async and raise TryAgain (or Unknown), Refused or NotFound.
+Shaped after S3 and Cassandra: create-only puts, eventual lists, partitions of a camera-day or camera-month, pages with cursors,
+conditional writes. Every adapter inherits the contract suite in tests/contract. All ports are async and raise TryAgain (or Unknown),
+Refused or NotFound.
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ class ReadObject(Protocol):
         """Its facts without its bytes; raises NotFound."""
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `start` to `end` (excluded; None: to its end). A range past the end is cut; an empty one gives b''. Raises NotFound."""
+        """The bytes from `start` to `end` (excluded; None: to its end); raises NotFound.
+
+        A range past the end is cut; an empty one gives b''.
+        """
 
     def stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The same in pieces of some MiB, for long ranges."""
@@ -132,7 +136,7 @@ class Runs(Protocol):
         """One run; raises NotFound."""
 
     async def runs(self, camera: str, month: date, *, after: str = "", limit: int = 1000) -> Page[Run, str]:
-        """Runs with footage in the UTC month that begins at `month` (its first day), in order of a cursor text that begins with their start."""
+        """Runs with footage in the UTC month whose first day is `month`, in order of a cursor text that begins with their start."""
 
 
 class States(Protocol):
@@ -211,7 +215,7 @@ class Leases(Protocol):
     """Leases of shards. Linearizable; epochs rise over the whole site and none is given twice."""
 
     async def acquire(self, shard: int, holder: str, *, now_us: int, ttl_us: int) -> Lease | None:
-        """Takes the shard in a new epoch if nobody holds it at `now_us` (a lease of the same holder counts as free); None if somebody does."""
+        """Takes the shard in a new epoch if nobody else holds it at `now_us`; None if somebody does."""
 
     async def renew(self, lease: Lease, *, now_us: int, ttl_us: int) -> Lease | None:
         """Prolongs the lease if this epoch still holds it, even if it has run out; None if a higher epoch was given."""

@@ -74,19 +74,19 @@ class LiveCamera:
             await self._film()
 
     async def _film(self) -> None:
-        """Pictures on a grid of 1/fps of the wall clock, those it comes too late for left out, until nobody looks."""
+        """Pictures on a grid of 1/fps of the wall clock until nobody looks; those it is more than a second late for are left out."""
         per_s = self.camera.frames_per_s
         encoder = PictureEncoder(self.camera)
         sound = TickEncoder(self._clock.now_us() * SOUND_RATE_HZ // US_PER_S) if self.camera.sound else None
-        place = 0
+        place = self._clock.now_us() * per_s // US_PER_S
         while self._readers:
             now_us = self._clock.now_us()
             reached = now_us * per_s // US_PER_S
-            if reached == place:
-                wait_us = (place + 1) * US_PER_S // per_s + 1 - now_us
+            if reached <= place:
+                wait_us = (reached + 1) * US_PER_S // per_s + 1 - now_us
                 await self._clock.sleep(wait_us / US_PER_S)
                 continue
-            place = reached
+            place = max(place + 1, reached - per_s)
             self._hand_out(self._picture(encoder, place))
             if sound is not None:
                 self._sound(sound, now_us)

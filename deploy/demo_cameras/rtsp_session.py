@@ -67,9 +67,11 @@ class Session:
             self._camera.leave(self._take)
 
     def _take(self, unit: Unit) -> None:
-        self._begun = self._begun or (unit.track == VIDEO and unit.key)
         sender = self._senders.get(unit.track)
-        if sender is None or not self._begun or unit.at_us < self._from_us:
+        if sender is None or unit.at_us < self._from_us:
+            return
+        self._begun = self._begun or (unit.track == VIDEO and unit.key)
+        if not self._begun:
             return
         if self._writer.transport.get_write_buffer_size() > MAX_BEHIND_BYTES:
             self._writer.transport.abort()

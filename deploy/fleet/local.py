@@ -10,16 +10,16 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from deploy.fleet.child import REFUSED_TO_START
 from segments.clock import Clock
 
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.2
-LONGEST_WAIT_S = 10.0
-STEADY_S = 30.0
+LONGEST_WAIT_S = 2.0
+"""Short: while a recorder is away its cameras are not recorded."""
+STEADY_S = 5.0
 STOP_LIMIT_S = 20.0
-REFUSED_TO_START = 3
-"""Exit code of a child that will not start however often it is tried."""
 _ENVIRONMENT_OF_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_PRELOAD", "LD_LIBRARY_PATH")
 
 
@@ -70,10 +70,11 @@ class LocalFleet:
             if code == REFUSED_TO_START:
                 raise FleetStopped(f"{program.name} refuses to start; its own words are above")
             steady = self._clock.monotonic_ns() - started_ns > STEADY_S * 1e9
-            wait_s = FIRST_WAIT_S if steady else min(wait_s * 2, LONGEST_WAIT_S)
+            wait_s = FIRST_WAIT_S if steady else wait_s
             self.restarts[program.name] = self.restarts.get(program.name, 0) + 1
             log.error("%s ended with code %s; started again in %.1f s", program.name, code, wait_s)
             await self._clock.sleep(wait_s)
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
     async def _start(self, program: Program) -> asyncio.subprocess.Process:
         environment = self._environment

@@ -48,6 +48,8 @@ _COLOUR = """(x) => {
   return [0, 1, 2].map((n) => data.filter((_, i) => i % 4 === n).reduce((a, b) => a + b) / (data.length / 4));
 }"""
 
+_TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 _SETTLED = """() => {
   const video = document.getElementById("video");
   return clock.dataset.shown && !video.seeking && video.readyState >= 2 && still.hidden;
@@ -100,14 +102,22 @@ class Driven:
         self.open(camera, at_s)
         self.pause()
 
+    def hold(self) -> None:
+        """From the next page on, nothing plays: the first picture shown stays."""
+        self.page.add_init_script("HTMLMediaElement.prototype.play = () => Promise.resolve();")
+
+    def settle(self) -> None:
+        """Waits for the picture asked for."""
+        self.page.wait_for_function(_SETTLED, timeout=WAIT_MS)
+        self.page.evaluate(_TWO_FRAMES)
+
     def pause(self) -> None:
         """Waits for a picture and pauses there."""
-        self.page.wait_for_function(_SETTLED, timeout=WAIT_MS)
+        self.settle()
         if self.page.get_by_role("button", name="Pause").count():
             self.page.keyboard.press("Space")
         self.page.wait_for_function("video.paused && trick.hidden", timeout=WAIT_MS)
-        self.page.wait_for_function(_SETTLED, timeout=WAIT_MS)
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.settle()
 
     @property
     def shown_s(self) -> float:

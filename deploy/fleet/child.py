@@ -1,0 +1,59 @@
+"""What every program of a fleet does around its own work: it ends in order when it is told to, or when its parent is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+from segments.errors import KeepsightError, StartRefused
+
+log = logging.getLogger(__name__)
+
+REFUSED_TO_START = 3
+"""Exit code of a program that will not start however often it is tried."""
+PARENT_CHECK_S = 1.0
+
+
+def run_until_told(main: Callable[[], Awaitable[None]]) -> int:
+    """Runs a program until it ends or SIGTERM or SIGINT cancels it; the exit code. What refuses the start is said in one sentence."""
+
+    async def whole() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        await main()
+
+    try:
+        asyncio.run(whole())
+    except asyncio.CancelledError:
+        return 0
+    except KeepsightError as error:
+        log.error("%s", error)
+        return REFUSED_TO_START if isinstance(error, StartRefused) else 1
+    except ExceptionGroup as group:
+        refusals, rest = group.split(StartRefused)
+        if rest is not None:
+            raise
+        for refusal in refusals.exceptions if refusals is not None else ():
+            log.error("%s", refusal)
+        return REFUSED_TO_START
+    return 0
+
+
+async def beside_parent(work: Awaitable[None]) -> None:
+    """Does the work, and ends it in order within about a second of the parent's death: a new fleet finds spool, socket and ports free."""
+    parent = os.getppid()
+    working = asyncio.ensure_future(work)
+    try:
+        while os.getppid() == parent:
+            done, _ = await asyncio.wait((working,), timeout=PARENT_CHECK_S)
+            if done:
+                return working.result()
+        log.error("the process that started this one is gone; it ends")
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

@@ -1,0 +1,65 @@
+"""The recorder's program, by itself: it loads no store, no index and no web server, so it starts quickly, is small, and can reach none."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.clock_sync import ClockSync
+from deploy.fleet.child import beside_parent, run_until_told
+from deploy.logs import set_up_logs
+from deploy.sources import SourceOpener
+from recorder.cutter import CutSettings
+from recorder.group_sync import GroupSync
+from recorder.recorder import Recorder, RecorderSettings
+from recorder.spool import Spool, SpoolLimit
+from segments.clock import SystemClock
+from segments.media import TIMESCALE
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderOrders:
+    """All a recorder process is told on its command line: no path of a store, no key."""
+
+    name: str
+    shard: int
+    socket: str
+    spool: str
+    max_bytes: int
+    min_free_bytes: int
+    segment_s: int
+    silence_s: float
+    networks: tuple[str, ...]
+    allow_loopback: bool
+
+
+async def run_recorder(orders: RecorderOrders) -> None:
+    """Records what its uploader assigns."""
+    clock = SystemClock()
+    spool = Spool(Path(orders.spool), limit=SpoolLimit(orders.max_bytes, orders.min_free_bytes))
+    sync = GroupSync(spool)
+    cut = CutSettings(segment=orders.segment_s * TIMESCALE)
+    async with SourceOpener(orders.networks, allow_loopback=orders.allow_loopback, silence_s=orders.silence_s, clock=clock) as opener:
+        recorder = Recorder(
+            RecorderSettings(orders.name, orders.shard, cut),
+            spool=spool,
+            sync=sync,
+            open_source=opener,
+            clock=clock,
+            clock_synced=ClockSync(),
+        )
+        await recorder.run(orders.socket)
+
+
+def main(arguments: list[str]) -> int:
+    """`ORDERS-AS-JSON`."""
+    set_up_logs("recorder")
+    values = json.loads(arguments[0])
+    orders = RecorderOrders(**{**values, "networks": tuple(values["networks"])})
+    return run_until_told(lambda: beside_parent(run_recorder(orders)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
