@@ -54,5 +54,5 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.python
 	@scripts/python-env requirements-dev.lock $(PYTHON)
 	@touch $@
 
-$(CONSOLE)/dist/index.html: $(wildcard $(CONSOLE)/src/*) $(CONSOLE)/index.html $(CONSOLE)/package-lock.json $(VENV)/.python
+$(CONSOLE)/dist/index.html: $(wildcard $(CONSOLE)/src/* $(CONSOLE)/src/*/* $(CONSOLE)/*.ts $(CONSOLE)/*.html $(CONSOLE)/*.json) $(VENV)/.python
 	@scripts/console

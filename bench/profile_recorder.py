@@ -1,7 +1,8 @@
-"""Where a recorder's time goes: its own process, sampled by CPU time, while it records cameras. `python -m bench.profile_recorder [CAMERAS]`
+"""Where a recorder's time goes: `python -m bench.profile_recorder [CAMERAS]` samples a recorder process while it records.
 
-A timer that runs with the process's CPU time (setitimer(2), ITIMER_PROF) looks at the main thread's stack; a system call or a C function
-counts for the line that called it. The syncing thread is measured apart, by the kernel's own count.
+A timer looks at the main thread's stack, and what is met while it waits for something to do does not count; a system call or a C function
+counts for the line that called it. (A timer of CPU time would go with the kernel's tick, as the polling does, and see too much of the same.)
+The threads' and modes' CPU time is the kernel's own count.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from bench.process_cost import thread_cpu_s, usage
 from deploy import recorder_process
 
 CAMERAS, SETTLE_S, SECONDS = 50, 5.0, 20.0
-SAMPLE_S = 0.004
-LINES, FUNCTIONS = 25, 20
+SAMPLE_S = 0.0031
+LINES, FUNCTIONS = 25, 25
+WAITING = "selectors.EpollSelector.select"
 
 Samples = collections.Counter[tuple[tuple[str, int], ...]]
 
@@ -34,19 +36,20 @@ class Sampler:
 
     def start(self) -> None:
         """Samples from now on, in the main thread."""
-        signal.signal(signal.SIGPROF, self._take)
-        signal.setitimer(signal.ITIMER_PROF, SAMPLE_S, SAMPLE_S)
+        signal.signal(signal.SIGALRM, self._take)
+        signal.setitimer(signal.ITIMER_REAL, SAMPLE_S, SAMPLE_S)
 
     def stop(self) -> None:
         """Samples no more."""
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _take(self, _signal: int, frame: FrameType | None) -> None:
         stack = []
         while frame is not None:
             stack.append((f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_qualname}", frame.f_lineno))
             frame = frame.f_back
-        self.stacks[tuple(stack)] += 1
+        if stack[0][0] != WAITING:
+            self.stacks[tuple(stack)] += 1
 
 
 def table(stacks: Samples) -> str:

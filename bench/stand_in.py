@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from recorder.link import MAX_MESSAGE_BYTES, Assign, AssignedCamera, Durable, Hello, LeaseIs, Link, Sealed, StateIs
 from segments.model import Camera, CameraState
@@ -31,7 +32,7 @@ class StandIn:
         self._connected = asyncio.Event()
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> StandIn:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_unix_server(self._serve, self._socket, limit=MAX_MESSAGE_BYTES)
         return self
 

@@ -35,6 +35,8 @@ from segments.model import FragmentState
 
 log = logging.getLogger(__name__)
 
+LAST_WORK_S = 5.0
+"""At the end, each of: giving leases back, writing states, a last upload. What is not done then is done at the next start."""
 CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
 
 
@@ -64,7 +66,7 @@ async def run_uploader(settings: Settings) -> None:
         uploader = Uploader(
             settings.spool_folder,
             pools=stores.pools,
-            pool_of=lambda camera: shards.pool_of(camera) or settings.default_pool,
+            default_pool=settings.default_pool,
             index=stores.index,
             clock=clock,
             settings=UploadSettings(rules=rules),
@@ -144,17 +146,16 @@ async def _tidy(live: LiveEdge, clock: SystemClock) -> None:
 
 
 async def _end_uploader(shards: ShardServer, uploader: Uploader) -> None:
-    """Recorders have ended before: their last segments go up, leases are given back, states are written."""
-    with contextlib.suppress(KeepsightError, TimeoutError):
-        async with asyncio.timeout(10):
-            await uploader.work()
-            await shards.release()
-            await shards.flush_states()
+    """Recorders have ended before: leases are given back, states are written, and the last segments go up if that is quick."""
+    for last in (shards.release, shards.flush_states, uploader.work):
+        with contextlib.suppress(KeepsightError, TimeoutError):
+            async with asyncio.timeout(LAST_WORK_S):
+                await last()
 
 
 def _node_status(settings: Settings, uploader: Uploader, shards: ShardServer) -> Mapping[str, object]:
     counts = shards.counts()
-    alarms = list(uploader.alarms.values())
+    alarms = [*uploader.alarms, *shards.alarms]
     if any(count.spool_full for count in counts):
         alarms.append("the spool is full: new footage is refused until some is uploaded")
     return {

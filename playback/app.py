@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
 from playback.access import BearerToken, Open, Verb, needs
@@ -44,8 +45,18 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
     if services.console is not None and services.console.is_dir():
-        app.mount("/", StaticFiles(directory=services.console, html=True), name="console")
+        app.mount("/", _Console(directory=services.console, html=True), name="console")
     return app
+
+
+class _Console(StaticFiles):
+    """The built page: files with a hash in their name are kept for ever, the page itself is asked for anew."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """See `StaticFiles`."""
+        answer = await super().get_response(path, scope)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
+        return answer
 
 
 @asynccontextmanager

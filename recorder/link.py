@@ -1,20 +1,27 @@
 """The local socket between a recorder and its uploader: what they say to each other, and how it is framed.
 
-A message is one line of JSON, `[name, {fields}]`, at most 4 MiB. The socket lies in a folder only its owner can enter.
+A message is one line of JSON, `[name, {fields}]`: at most 4 MiB from a recorder, 64 MiB to it (all its cameras are one message). The
+socket lies in a folder only its owner can enter; still a recorder reads what strangers send, so what it says is checked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from recorder.session import RunAbout
-from segments.errors import DataDamaged
+from segments.errors import BadInput, DataDamaged
+from segments.keys import CAMERA_ID, parse_run
 from segments.model import Camera, CameraState, Cause, Fragment, Sound, Transport
 
 MAX_MESSAGE_BYTES = 4 << 20
+"""Of what a recorder says."""
+MAX_ASSIGN_BYTES = 64 << 20
+"""Of what it is told: some ten thousand cameras."""
+_LAST_WORDS_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,12 @@ class AssignedCamera:
     camera: Camera
     user: str
     password: str
+
+    @property
+    def stream(self) -> tuple[object, ...]:
+        """What decides how it is recorded: a new name or area is no reason to end a run."""
+        camera = self.camera
+        return camera.url, camera.sound, camera.transport, camera.trust_clock, self.user, self.password
 
     def __repr__(self) -> str:
         return f"AssignedCamera({self.camera.id!r})"
@@ -121,8 +134,9 @@ def decode(line: bytes) -> Message:
             values["state"] = CameraState(values["state"])
             values["cause"] = Cause(values["cause"]) if values["cause"] is not None else None
         message: Message = kind(**{field.name: values[field.name] for field in fields(kind)})
+        _check_names(message)
         return message
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, BadInput):
         raise DataDamaged("a message on the recorder's socket cannot be read") from None
 
 
@@ -135,7 +149,7 @@ class Link:
 
     def send(self, message: Message) -> None:
         """Queues a message; a peer that does not read for 64 MiB loses the connection."""
-        if self._writer.transport.get_write_buffer_size() > 16 * MAX_MESSAGE_BYTES:
+        if self._writer.transport.get_write_buffer_size() > MAX_ASSIGN_BYTES:
             self._writer.transport.abort()
         elif not self._writer.is_closing():
             self._writer.write(encode(message))
@@ -152,10 +166,25 @@ class Link:
         """Closes this end."""
         self._writer.close()
 
+    async def close_said(self) -> None:
+        """Closes this end when all that was sent is on its way, or after 2 s."""
+        self._writer.close()
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await self._writer.wait_closed()
+
 
 async def connect(path: str) -> Link:
     """A recorder's end; raises OSError while no uploader listens."""
-    return Link(*await asyncio.open_unix_connection(path, limit=MAX_MESSAGE_BYTES))
+    return Link(*await asyncio.open_unix_connection(path, limit=MAX_ASSIGN_BYTES))
+
+
+def _check_names(message: Message) -> None:
+    """Names that become paths must be names; raises BadInput."""
+    if isinstance(message, StateIs | Durable | Sealed) and CAMERA_ID.fullmatch(message.camera) is None:
+        raise BadInput("no camera id")
+    if isinstance(message, Durable | Sealed):
+        parse_run(message.run)
 
 
 def _assigned(item: dict[str, Any]) -> AssignedCamera:

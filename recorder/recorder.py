@@ -6,20 +6,20 @@ It holds no credential of store or index. If the uploader goes away it goes on r
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from recorder.backoff import BackoffSettings, ConnectRate
 from recorder.cutter import CutSettings
 from recorder.link import Assign, AssignedCamera, Counts, Durable, Hello, LeaseIs, Link, Message, Sealed, StateIs, connect
-from recorder.runner import CameraRunner, SegmentSpool
+from recorder.runner import ROOM_BYTES, CameraRunner, SegmentSpool
 from recorder.session import RunAbout, Session
 from recorder.source import Source
 from recorder.spool import OpenSegment, SyncRound
 from segments.clock import Clock
+from segments.errors import DataDamaged
 from segments.keys import RunId
 from segments.model import CameraState, Cause, Fragment
 
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 SYNC_EVERY_S = 1.0
 RECONNECT_S = 0.5
+MIND_LEASE_S = 0.25
+
+
+_SWITCHED_OFF = "switched off in the camera archive"
 
 
 class RoundSync(Protocol):
@@ -102,17 +106,18 @@ class Recorder:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sync_rounds())
+                tasks.create_task(self._mind_lease())
                 tasks.create_task(self._keep_link(socket_path))
         finally:
             await asyncio.shield(self.drain())
 
     async def drain(self) -> None:
         """Ends all runs in order; two rounds make their ends durable and their segments sealed."""
-        await self._stop_cameras(list(self._cameras))
+        await self._stop_cameras(list(self._cameras), Cause.RECORDER_AWAY, "the recorder was stopped")
         for _ in range(2):
             await self._sync_round()
         if self._link is not None:
-            self._link.close()
+            await self._link.close_said()
 
     # --- the uploader's word ---
 
@@ -124,13 +129,18 @@ class Recorder:
                 await self._clock.sleep(RECONNECT_S)
                 continue
             self._greet(self._link)
-            try:
-                while (message := await self._link.receive()) is not None:
-                    await self._told(message)
-            finally:
-                self._link.close()
-                self._link = None
+            await self._listen(self._link)  # cancelled here, the link stays: the last words go over it
+            self._link.close()
+            self._link = None
             log.warning("the uploader is gone; recording goes on, footage waits in the spool")
+            await self._clock.sleep(RECONNECT_S)
+
+    async def _listen(self, link: Link) -> None:
+        try:
+            while (message := await link.receive()) is not None:
+                await self._told(message)
+        except DataDamaged as error:
+            log.error("the uploader cannot be understood: %s", error)
 
     def _greet(self, link: Link) -> None:
         """Says all there is to know, so that a new uploader stands where the old one stood."""
@@ -146,8 +156,7 @@ class Recorder:
                 await self._assign(message)
             case LeaseIs(epoch, left_s, answers) if epoch == self._epoch:
                 self._lease_until_ns = self._clock.monotonic_ns() + int(left_s * 1e9) if answers else None
-                for camera in self._cameras.values():
-                    camera.runner.resume()
+                self._pause_or_resume()
             case _:
                 pass
 
@@ -158,14 +167,23 @@ class Recorder:
             self._site, self._epoch, self._n, self._lease_until_ns = assign.site, assign.epoch, 0, None
             for camera in self._cameras.values():
                 camera.runner.finish(Cause.RECORDER_AWAY, "the recorder goes on in a new epoch")
-        wanted = {item.camera.id: item for item in assign.cameras if item.camera.enabled}
-        gone = [id_ for id_, camera in self._cameras.items() if wanted.get(id_) != camera.assigned]
-        await self._stop_cameras(gone)
-        for item in assign.cameras:
-            if not item.camera.enabled:
-                self.state(item.camera.id, self._clock.now_us(), CameraState.STOPPED, Cause.DISABLED, "switched off in the camera archive")
-            elif item.camera.id not in self._cameras:
+        named = {item.camera.id: item for item in assign.cameras}
+        wanted = {id_: item for id_, item in named.items() if item.camera.enabled}
+        there = set(self._cameras)
+        await self._stop_cameras(there - set(named), Cause.DISABLED, "taken out of the camera archive")
+        await self._stop_cameras(there & set(named) - set(wanted), Cause.DISABLED, _SWITCHED_OFF)
+        changed = {id_ for id_ in there & set(wanted) if self._cameras[id_].assigned.stream != wanted[id_].stream}
+        await self._stop_cameras(changed, Cause.RECONNECTING, "the camera's settings were changed")
+        for id_ in set(named) - set(wanted):
+            self._say_switched_off(id_)
+        for id_, item in wanted.items():
+            if id_ not in self._cameras:
                 self._start_camera(item)
+
+    def _say_switched_off(self, camera: str) -> None:
+        said = self._states.get(camera)
+        if said is None or said.state is not CameraState.STOPPED:
+            self.state(camera, self._clock.now_us(), CameraState.STOPPED, Cause.DISABLED, _SWITCHED_OFF)
 
     def _start_camera(self, assigned: AssignedCamera) -> None:
         camera = assigned.camera
@@ -183,15 +201,15 @@ class Recorder:
         task = asyncio.create_task(runner.run(self._rate, self._settings.backoff), name=f"camera {camera.id}")
         self._cameras[camera.id] = _Camera(assigned, session, runner, task)
 
-    async def _stop_cameras(self, ids: list[str]) -> None:
+    async def _stop_cameras(self, ids: Iterable[str], cause: Cause, detail: str) -> None:
+        """Ends their runs, for this cause, and waits until their sources are closed."""
         stopped = [self._cameras.pop(id_) for id_ in ids]
         for camera in stopped:
+            camera.runner.finish(cause, detail)
             camera.task.cancel()
-        for camera in stopped:
-            with contextlib.suppress(asyncio.CancelledError):
-                await camera.task
-        for id_ in ids:
-            self._states.pop(id_, None)
+            self._states.pop(camera.assigned.camera.id, None)
+        if stopped:
+            await asyncio.wait([camera.task for camera in stopped])
 
     def _new_run(self) -> str:
         self._n += 1
@@ -203,7 +221,6 @@ class Recorder:
         while True:
             await self._clock.sleep(SYNC_EVERY_S)
             await self._sync_round()
-            self._mind_lease()
 
     async def _sync_round(self) -> None:
         done = await self._sync.round()
@@ -216,7 +233,7 @@ class Recorder:
             camera = self._cameras.get(segment.camera)
             if camera is not None:
                 camera.runner.segment_failed(segment)
-        self._tell(Counts(self._buffered, self._durable, not self._spool.has_room(1 << 20)))
+        self._tell(Counts(self._buffered, self._durable, not self._spool.has_room(ROOM_BYTES)))
 
     def _acknowledge(self, segment: OpenSegment, durable_bytes: int) -> None:
         entry = self._open.get(segment)
@@ -240,11 +257,19 @@ class Recorder:
         fragments = tuple(entry.fragments[first:last])
         return Durable(segment.camera, segment.run, segment.counter, segment.start_us, end_us, entry.about, fragments)
 
-    def _mind_lease(self) -> None:
+    async def _mind_lease(self) -> None:
+        while True:
+            await self._clock.sleep(MIND_LEASE_S)
+            self._pause_or_resume()
+
+    def _pause_or_resume(self) -> None:
         """A lease that ran out while the index answered may be another's: nothing more is recorded until it is renewed."""
-        if self._lease_until_ns is not None and self._clock.monotonic_ns() > self._lease_until_ns:
-            for camera in self._cameras.values():
+        ran_out = self._lease_until_ns is not None and self._clock.monotonic_ns() >= self._lease_until_ns
+        for camera in self._cameras.values():
+            if ran_out:
                 camera.runner.pause(Cause.RECORDER_AWAY, "the lease ran out")
+            else:
+                camera.runner.resume()
 
     # --- Listener ---
 

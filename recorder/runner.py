@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from recorder.backoff import BackoffSettings, ConnectRate, draw, wait_s
@@ -14,10 +17,14 @@ from segments.clock import US_PER_S, Clock
 from segments.media import AccessUnit, Track
 from segments.model import CameraState, Cause, Fragment
 
+log = logging.getLogger(__name__)
+
 STEADY_US = 60 * US_PER_S
 """A camera that recorded for so long has no failures behind it any more."""
 ROOM_CHECK_S = 1.0
 """How often a full spool is looked at again."""
+ROOM_BYTES = 4 << 20
+"""So much must be free for a camera to begin: a few fragments, else it would be refused again at once."""
 
 
 class SegmentSpool(Protocol):
@@ -71,30 +78,37 @@ class CameraRunner:
         self._source_task: asyncio.Task[None] | None = None
         self._recording_since_us = 0
         self._paused = False
-        self._said: tuple[CameraState, Cause | None, str] | None = None
+        self._said: tuple[Cause | None, str] | None = None
 
     async def run(self, rate: ConnectRate, backoff: BackoffSettings) -> None:
         """Records until cancelled; then the run ends in order, and what was received is in the spool."""
         failures = 0
-        cause, detail = Cause.RECONNECTING, "not tried yet"
+        ended = SourceEnded(Cause.RECONNECTING, "not tried yet")
         try:
             while True:
                 await self._wait_for_room()
                 await rate.turn()
-                self._say(CameraState.CONNECTING, cause, detail)
+                self._say(CameraState.CONNECTING, ended.cause, str(ended))
                 self._recording_since_us = 0
-                cause, detail = await self._record_once()
-                since = self._recording_since_us
-                failures = 0 if since and self._clock.now_us() - since > STEADY_US else failures + 1
-                self._say(CameraState.WAITING, cause, detail)
-                if cause is not Cause.SPOOL_FULL:
-                    await self._clock.sleep(wait_s(failures - 1 if failures else 0, cause, backoff, draw()))
+                ended = await self._record_once()
+                self._say(CameraState.WAITING, ended.cause, str(ended))
+                failures = 0 if ended.cause is Cause.SPOOL_FULL or self._was_steady() else failures + 1
+                await self._clock.sleep(wait_s(max(failures - 1, 0), ended.cause, backoff, draw()))
         finally:
             self.finish(Cause.RECORDER_AWAY, "the recorder was stopped")
 
+    def _was_steady(self) -> bool:
+        since_us = self._recording_since_us
+        return bool(since_us) and self._clock.now_us() - since_us > STEADY_US
+
     def finish(self, cause: Cause, detail: str) -> None:
-        """Ends the present run, if any; nothing received is left behind."""
-        self._do(self._session.stop(cause, detail))
+        """Ends the present run, if any; nothing received is left behind. Never raises: other cameras go on whatever this one sent."""
+        try:
+            self._do(self._session.stop(cause, detail))
+        except Exception as error:  # noqa: BLE001
+            log.error("camera %s: its run could not be ended: %s", self._camera, _where(error))
+            if self._segment is not None:
+                self._abandon(self._segment.run, self._segment.start_us, SourceEnded(cause, detail))
 
     def pause(self, cause: Cause, detail: str) -> None:
         """Ends the run and drops what comes, until `resume`."""
@@ -105,7 +119,8 @@ class CameraRunner:
         """Records again, from the next key frame on."""
         self._paused = False
 
-    async def _record_once(self) -> tuple[Cause, str]:
+    async def _record_once(self) -> SourceEnded:
+        """One connection, from its opening to its end, whatever ends it; what is held back is written, the run closed."""
         self._failure = None
         try:
             source = await self._open_source()
@@ -115,20 +130,21 @@ class CameraRunner:
         except SourceEnded as error:
             ended = error
         except asyncio.CancelledError:
-            if self._failure is None:
-                if self._source_task is not None:
-                    self._source_task.cancel()
+            task = asyncio.current_task()
+            if self._failure is None or (task is not None and task.cancelling()):
                 raise
             ended = self._failure
+        except Exception as error:  # noqa: BLE001 - a fault of ours in reading this stream: said, and tried anew like any loss
+            ended = SourceEnded(Cause.RECONNECTING, f"the recorder failed on what the camera sent ({_where(error)})")
+            log.error("camera %s: %s", self._camera, ended)
         finally:
             self._source_task = None
-        if self._failure is not None:
-            ended = self._failure
+        ended = self._failure or ended
         self.finish(ended.cause, str(ended))
-        return ended.cause, str(ended)
+        return ended
 
     async def _wait_for_room(self) -> None:
-        while not self._spool.has_room(1 << 20):
+        while not self._spool.has_room(ROOM_BYTES):
             self._say(CameraState.WAITING, Cause.SPOOL_FULL, "the spool is full: nothing new can be kept until footage is uploaded")
             await self._clock.sleep(ROOM_CHECK_S)
 
@@ -180,7 +196,7 @@ class CameraRunner:
             self._abandon(write.run, write.start_us, SourceEnded(Cause.RECORDER_AWAY, str(error)))
             return
         self._listener.buffered(segment, write.fragment, write.end_us, write.about)
-        if self._said is None or self._said[0] is not CameraState.RECORDING:
+        if self._said is None or self._said[0] is not None:
             self._recording_since_us = self._clock.now_us()
             self._say(CameraState.RECORDING, None, "", at_us=write.start_us)
 
@@ -194,7 +210,7 @@ class CameraRunner:
             self._listener.torn(segment)
 
     def _end(self, end: EndRun) -> None:
-        self._spool.end_run(self._camera, end.run, end.cause)
+        self._mark_end(end.run, end.cause)
         self._say(CameraState.CONNECTING, end.cause, end.detail, at_us=end.end_us)
 
     def segment_failed(self, segment: OpenSegment) -> None:
@@ -204,19 +220,37 @@ class CameraRunner:
             self._abandon(segment.run, segment.start_us, failed)
 
     def _abandon(self, run: str, at_us: int, why: SourceEnded) -> None:
-        """Nothing more of this run is written; the source is stopped, and the reason becomes the camera's state."""
+        """Nothing more of this run is written; the source is stopped, and the reason becomes the camera's state.
+
+        Its open segment is given up, so that repair makes whole what of it is durable.
+        """
         self._abandoned = run
-        self._spool.end_run(self._camera, run, why.cause)
+        self._mark_end(run, why.cause)
         segment, self._segment = self._segment, None
         if segment is not None:
+            segment.give_up()
             self._listener.torn(segment)
         self._say(CameraState.WAITING, why.cause, str(why), at_us=max(at_us, self._clock.now_us() if segment else at_us))
         if self._source_task is not None and self._failure is None:
             self._failure = why
             self._source_task.cancel()
 
+    def _mark_end(self, run: str, cause: Cause) -> None:
+        """A disk that takes no mark is no reason to stop: runs without one are ended when the shard's next epoch begins."""
+        try:
+            self._spool.end_run(self._camera, run, cause)
+        except OSError as error:
+            log.warning("camera %s: the end of run %s is not marked: %s", self._camera, run, error.strerror)
+
     def _say(self, state: CameraState, cause: Cause | None, detail: str, *, at_us: int | None = None) -> None:
-        if self._said == (state, cause, detail):
+        """Says what is new. Trying again and waiting in turn for the same cause is not: it would be thousands of changes a day."""
+        if self._said == (cause, detail):
             return
-        self._said = (state, cause, detail)
+        self._said = (cause, detail)
         self._listener.state(self._camera, self._clock.now_us() if at_us is None else at_us, state, cause, detail)
+
+
+def _where(error: Exception) -> str:
+    """An unexpected error by its kind and place; its text may hold anything, a password too."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"

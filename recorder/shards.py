@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -14,13 +14,18 @@ from recorder.link import Assign, AssignedCamera, Counts, Durable, Hello, LeaseI
 from recorder.live import LiveEdge
 from recorder.placement import shard_of
 from segments.clock import US_PER_S, Clock, day_of
-from segments.errors import KeepsightError, TryAgain
+from segments.errors import DataDamaged, KeepsightError, TryAgain
 from segments.model import Camera, CameraState, Cause, Credential, Lease, StateChange
+from segments.patience import some_at_once
 from segments.ports import Cameras, Credentials, Leases, States
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING_STATES = 100_000
+MAX_CAMERAS = 5_000
+"""Of one shard: what a recorder can be told in one message. It carries far fewer."""
+STATES_AT_ONCE = 16
+RETRY_S = 1.0
 
 
 class ShardIndex(Cameras, Credentials, Leases, States, Protocol):
@@ -39,14 +44,18 @@ class ShardSettings:
 
 @dataclass(slots=True)
 class _Shard:
-    """One connected recorder."""
+    """One connected recorder. `epoch` is the one it was told; `taken` a lease whose beginning is not yet written down."""
 
     name: str
     shard: int
     link: Link
+    epoch: int = 0
     lease: Lease | None = None
+    taken: Lease | None = None
     cameras: tuple[AssignedCamera, ...] | None = None
+    refresh_ns: int = 0
     counts: Counts = field(default_factory=lambda: Counts(0, 0, False))
+    alarms: tuple[str, ...] = ()
 
 
 class ShardServer:
@@ -71,13 +80,14 @@ class ShardServer:
         self._end_runs = end_runs
         self._clock = clock
         self._connected: dict[int, _Shard] = {}
-        self._states: asyncio.Queue[StateChange] = asyncio.Queue(MAX_WAITING_STATES)
-        self._pools: dict[str, str] = {}
+        self._states: deque[StateChange] = deque(maxlen=MAX_WAITING_STATES)
+        self._noted = asyncio.Event()
         self._present: dict[str, CameraState] = {}
 
-    def pool_of(self, camera: str) -> str | None:
-        """The pool of an assigned camera; None if the camera is not known here."""
-        return self._pools.get(camera)
+    @property
+    def alarms(self) -> list[str]:
+        """What a person must look at, of the connected recorders."""
+        return [alarm for shard in self._connected.values() for alarm in shard.alarms]
 
     def counts(self) -> list[Counts]:
         """The latest counts of the connected recorders."""
@@ -85,7 +95,8 @@ class ShardServer:
 
     def camera_states(self) -> dict[str, int]:
         """How many cameras of the connected recorders are in each state."""
-        return dict(Counter(state.value for camera, state in self._present.items() if camera in self._pools))
+        cameras = (item.camera.id for shard in self._connected.values() for item in shard.cameras or ())
+        return dict(Counter(self._present[camera].value for camera in cameras if camera in self._present))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One recorder's connection, from its hello to its end."""
@@ -93,7 +104,7 @@ class ShardServer:
         try:
             hello = await link.receive()
             if isinstance(hello, Hello):
-                await self._serve(_Shard(hello.name, hello.shard, link), hello)
+                await self._serve(_Shard(hello.name, hello.shard, link, hello.epoch))
         except KeepsightError as error:
             log.error("recorder connection dropped: %s", error)
         except asyncio.CancelledError:
@@ -104,18 +115,26 @@ class ShardServer:
     async def write_states(self) -> None:
         """Writes state changes down, in order, as long as it takes; runs until cancelled."""
         while True:
-            change = await self._states.get()
-            while True:
-                try:
-                    await self._index.put_state(change)
-                    break
-                except TryAgain:
-                    await self._clock.sleep(1.0)
+            try:
+                await self.flush_states()
+            except TryAgain:
+                await self._clock.sleep(RETRY_S)
+                continue
+            self._noted.clear()
+            await self._noted.wait()
 
     async def flush_states(self) -> None:
-        """Writes what still waits, once each, before the process ends."""
-        while not self._states.empty():
-            await self._index.put_state(self._states.get_nowait())
+        """Writes what waits, in order. Raises TryAgain, and then what is not written waits on."""
+        while self._states:
+            change = self._states[0]
+            try:
+                await self._index.put_state(change)
+            except TryAgain:
+                raise
+            except KeepsightError as error:
+                log.error("a state of camera %s cannot be written and is dropped: %s", change.camera, error)
+            if self._states and self._states[0] is change:  # else the queue was full meanwhile
+                self._states.popleft()
 
     async def release(self) -> None:
         """Gives the leases back and says that nobody records: the orderly end."""
@@ -126,9 +145,9 @@ class ShardServer:
 
     # --- one recorder ---
 
-    async def _serve(self, shard: _Shard, hello: Hello) -> None:
+    async def _serve(self, shard: _Shard) -> None:
         self._connected[shard.shard] = shard
-        keeper = asyncio.create_task(self._keep(shard, hello.epoch))
+        keeper = asyncio.create_task(self._keep(shard))
         try:
             while (message := await shard.link.receive()) is not None:
                 self._heard(shard, message)
@@ -152,80 +171,94 @@ class ShardServer:
             case _:
                 pass
 
-    async def _keep(self, shard: _Shard, epoch: int) -> None:
+    async def _keep(self, shard: _Shard) -> None:
         """Lease and cameras of one recorder, as long as it is connected."""
         answers = True
-        refresh_ns = 0
         while True:
             try:
-                if shard.lease is None or shard.lease.epoch != epoch:
-                    epoch = await self._take(shard, epoch)
-                else:
-                    epoch = await self._renew(shard, epoch)
-                now_ns = self._clock.monotonic_ns()
-                if epoch and now_ns >= refresh_ns:
-                    await self._refresh(shard, epoch)
-                    refresh_ns = now_ns + int(self._settings.refresh_s * 1e9)
+                await self._hold(shard)
                 answers = True
-            except TryAgain as error:
+            except KeepsightError as error:
                 if answers:
                     log.warning("the index does not answer (%s); recording goes on", error)
                 answers = False
-            if epoch:
-                left_s = (shard.lease.expires_us - self._clock.now_us()) / US_PER_S if shard.lease is not None else 0.0
-                shard.link.send(LeaseIs(epoch, left_s, answers))
+            if shard.epoch:
+                left_us = shard.lease.expires_us - self._clock.now_us() if shard.lease is not None else 0
+                shard.link.send(LeaseIs(shard.epoch, left_us / US_PER_S, answers))
             await self._clock.sleep(min(1.0, self._settings.lease_s / 3))
 
-    async def _take(self, shard: _Shard, epoch: int) -> int:
-        """The epoch to record in: the present one if nobody took the shard since, else a new one; 0 while another holds it."""
-        now_us, ttl_us = self._clock.now_us(), int(self._settings.lease_s * US_PER_S)
-        if epoch:
-            present = await self._index.lease(shard.shard)
-            if present is not None and present.epoch == epoch:
-                shard.lease = await self._index.renew(present, now_us=now_us, ttl_us=ttl_us)
-                if shard.lease is not None:
-                    return epoch
-        shard.lease = await self._index.acquire(shard.shard, shard.name, now_us=now_us, ttl_us=ttl_us)
+    async def _hold(self, shard: _Shard) -> None:
+        """One turn: the lease taken or renewed, then the cameras sent if it is time. May be cut short by the index at any point."""
+        if self._connected.setdefault(shard.shard, shard) is not shard:
+            self._lose(shard)  # a newer connection has the shard; this one takes over if that one goes
+            return
         if shard.lease is None:
-            return 0
-        shard.cameras = None
-        await self._refresh(shard, shard.lease.epoch)
-        await self._say_was_away(shard, shard.lease)
-        return shard.lease.epoch
+            shard.lease = await self._take(shard)
+        else:
+            shard.lease = await self._index.renew(shard.lease, now_us=self._clock.now_us(), ttl_us=self._ttl_us)
+        if shard.lease is None:
+            self._lose(shard)
+        elif self._clock.monotonic_ns() >= shard.refresh_ns:
+            await self._refresh(shard, shard.lease)
+            shard.refresh_ns = self._clock.monotonic_ns() + int(self._settings.refresh_s * 1e9)
 
-    async def _renew(self, shard: _Shard, epoch: int) -> int:
-        assert shard.lease is not None
-        ttl_us = int(self._settings.lease_s * US_PER_S)
-        shard.lease = await self._index.renew(shard.lease, now_us=self._clock.now_us(), ttl_us=ttl_us)
-        return epoch if shard.lease is not None else 0
+    @property
+    def _ttl_us(self) -> int:
+        return int(self._settings.lease_s * US_PER_S)
 
-    async def _refresh(self, shard: _Shard, epoch: int) -> None:
-        """Sends the shard's cameras if they have changed."""
-        cameras = tuple([item async for item in self._assigned(shard.shard)])
-        if cameras != shard.cameras:
-            for gone in {item.camera.id for item in shard.cameras or ()} - {item.camera.id for item in cameras}:
-                self._pools.pop(gone, None)
-            shard.cameras = cameras
-            shard.link.send(Assign(self._settings.site, epoch, cameras))
+    async def _take(self, shard: _Shard) -> Lease | None:
+        """The lease of the epoch the recorder is in, if nobody took the shard since; else one of a new epoch; None while another has it."""
+        now_us = self._clock.now_us()
+        if shard.epoch:
+            present = await self._index.lease(shard.shard)
+            if present is not None and present.epoch == shard.epoch:
+                kept = await self._index.renew(present, now_us=now_us, ttl_us=self._ttl_us)
+                if kept is not None:
+                    return kept
+        shard.taken = await self._index.acquire(shard.shard, shard.name, now_us=now_us, ttl_us=self._ttl_us)
+        if shard.taken is not None:
+            shard.cameras, shard.refresh_ns = None, 0
+        return shard.taken
 
-    async def _assigned(self, shard: int) -> AsyncIterator[AssignedCamera]:
+    def _lose(self, shard: _Shard) -> None:
+        """Somebody else has the shard, or may have: the recorder must stop at once."""
+        if shard.epoch:
+            shard.link.send(LeaseIs(shard.epoch, 0.0, answers=True))
+        shard.epoch, shard.lease, shard.taken = 0, None, None
+
+    async def _refresh(self, shard: _Shard, lease: Lease) -> None:
+        """Sends the shard's cameras if they have changed, or the epoch has."""
+        shard.alarms = ()
+        cameras = tuple([item async for item in self._assigned(shard)])
+        if len(cameras) > MAX_CAMERAS:
+            shard.alarms += (f"recorder {shard.name} has {len(cameras)} cameras, {MAX_CAMERAS} can be recorded: raise fleet.recorders",)
+            cameras = cameras[:MAX_CAMERAS]
+        if shard.taken is not None:
+            await self._say_was_away(shard.taken, [item.camera for item in cameras if item.camera.enabled])
+        if cameras != shard.cameras or lease.epoch != shard.epoch:
+            shard.cameras, shard.epoch = cameras, lease.epoch
+            shard.link.send(Assign(self._settings.site, lease.epoch, cameras))
+        if shard.taken is not None:
+            taken, shard.taken = shard.taken, None
+            await self._end_older_runs(taken, [item.camera.id for item in cameras])
+
+    async def _assigned(self, shard: _Shard) -> AsyncIterator[AssignedCamera]:
         after: str | None = ""
         while after is not None:
             page = await self._index.cameras(after=after)
             for camera in page.items:
-                if shard_of(camera.id, self._settings.shards) == shard:
-                    self._pools[camera.id] = camera.pool
-                    yield await self._with_credential(camera)
+                if shard_of(camera.id, self._settings.shards) == shard.shard:
+                    yield await self._with_credential(camera, shard)
             after = page.next
 
-    async def _with_credential(self, camera: Camera) -> AssignedCamera:
+    async def _with_credential(self, camera: Camera, shard: _Shard) -> AssignedCamera:
         sealed = await self._index.credential(camera.id)
         if sealed is None:
             return AssignedCamera(camera, "", "")
         try:
             credential = self._open_credential(camera.id, sealed)
-        except KeepsightError as error:
-            log.error("%s", error)
+        except DataDamaged as error:
+            shard.alarms += (str(error),)
             return AssignedCamera(camera, "", "")
         return AssignedCamera(camera, credential.user, credential.password)
 
@@ -236,23 +269,36 @@ class ShardServer:
             if item.camera.enabled:
                 self._away(item.camera.id, self._clock.now_us(), "the recorder is gone")
 
-    async def _say_was_away(self, shard: _Shard, lease: Lease) -> None:
-        """From the end of the lease before this one to now nobody recorded, and perhaps nobody was there to say so."""
+    async def _say_was_away(self, lease: Lease, cameras: Sequence[Camera]) -> None:
+        """From the lease before this one to now nobody recorded, and perhaps nobody was there to say so.
+
+        The moment is the last renewal there can have been, since a power cut comes before the lease it cuts off ends, but never before
+        what the camera itself said last. Where it says too much it covers footage only, and footage goes before any cause.
+        """
         now_us = self._clock.now_us()
-        enabled = [item.camera for item in shard.cameras or () if item.camera.enabled]
-        for camera in enabled:
-            since_us = max(lease.previous_expires_us, camera.added_us)
-            if since_us <= now_us:
+
+        async def say(camera: Camera) -> None:
+            last = await self._index.state_before(camera.id, now_us)
+            if last is not None and last.cause is Cause.RECORDER_AWAY:
+                return
+            since_us = max(lease.previous_expires_us - self._ttl_us, camera.added_us, last.at_us + 1 if last is not None else 0)
+            if since_us < now_us:
                 self._away(camera.id, since_us, "no recorder was running")
-        months = {day_of(now_us).replace(day=1), day_of(max(lease.previous_expires_us, 0) or now_us).replace(day=1)}
-        await self._end_runs(lease.epoch, [camera.id for camera in enabled], sorted(months))
+
+        await some_at_once(say, cameras, STATES_AT_ONCE)
+
+    async def _end_older_runs(self, lease: Lease, cameras: Sequence[str]) -> None:
+        """Runs of older epochs get no more footage: the one that wrote them lost the shard."""
+        now_us = self._clock.now_us()
+        months = {day_of(us).replace(day=1) for us in (now_us, lease.previous_expires_us or now_us)}
+        await self._end_runs(lease.epoch, cameras, sorted(months))
 
     def _away(self, camera: str, at_us: int, detail: str) -> None:
         self._note(StateChange(camera, at_us, CameraState.WAITING, Cause.RECORDER_AWAY, detail))
 
     def _note(self, change: StateChange) -> None:
         self._present[change.camera] = change.state
-        if self._states.full():
-            self._states.get_nowait()
+        if len(self._states) == MAX_WAITING_STATES:
             log.error("states wait for the index in too great a number; the oldest is dropped")
-        self._states.put_nowait(change)
+        self._states.append(change)
+        self._noted.set()

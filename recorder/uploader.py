@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from recorder.mend import mend
 from recorder.run_end import EndedRun, ended_runs, forget
@@ -20,17 +21,21 @@ from segments.errors import Conflict, DataDamaged, KeepsightError, NotFound, Ref
 from segments.facts import ONVIF_VERSION
 from segments.keys import SegmentKey
 from segments.model import Row, Run, SealedSegment, Span
-from segments.ports import ObjectStore, ReadRows
+from segments.ports import Cameras, ObjectStore, ReadRows
 from segments.timeline import rows_between
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+ALARM_AFTER = 3
+"""So many failures in a row are a passing fault; more are said."""
 
 
-class UploadIndex(CommitIndex, ReadRows, Protocol):
+class UploadIndex(CommitIndex, ReadRows, Cameras, Protocol):
     """What the uploader needs of the index."""
 
 
@@ -45,10 +50,11 @@ class UploadSettings:
 
 @dataclass(slots=True)
 class _Retry:
-    """A file that failed, and when it is its turn again."""
+    """A file that failed, why, and when it is its turn again."""
 
     failures: int
     at_ns: int
+    error: KeepsightError
 
 
 class Uploader:
@@ -59,25 +65,37 @@ class Uploader:
         folder: Path,
         *,
         pools: Mapping[str, ObjectStore],
-        pool_of: Callable[[str], str],
+        default_pool: str,
         index: UploadIndex,
         clock: Clock,
-        settings: UploadSettings = UploadSettings(),  # noqa: B008 - frozen
+        settings: UploadSettings = UploadSettings(),
     ) -> None:
         self._folder = folder
         self._pools = pools
-        self._pool_of = pool_of
+        self._default_pool = default_pool
         self._index = index
         self._clock = clock
         self._settings = settings
         self._hint = asyncio.Event()
         self._retries: dict[Path, _Retry] = {}
-        self.alarms: dict[str, str] = {}
-        """What a person must look at, by name; an alarm goes when its cause does."""
+        self._pool_names: dict[str, str] = {}
         self.stored = self.indexed = 0
         """Fragments stored, and stored and indexed, since this process started."""
         self.waiting = 0
         """Sealed segments and stubs in the spool, as last seen."""
+
+    @property
+    def alarms(self) -> list[str]:
+        """What a person must look at, each once; an alarm goes when its cause does.
+
+        Damaged or foreign content is named file by file, what a store or an index does not take by its last word and a number.
+        """
+        said = [str(retry.error) for retry in self._retries.values() if isinstance(retry.error, Conflict | DataDamaged)]
+        kinds: dict[type[KeepsightError], list[_Retry]] = defaultdict(list)
+        for retry in self._retries.values():
+            if isinstance(retry.error, Refused) or (str(retry.error) not in said and retry.failures > ALARM_AFTER):
+                kinds[type(retry.error)].append(retry)
+        return said + [f"{len(retries)} waiting in the spool cannot be stored: {retries[-1].error}" for retries in kinds.values()]
 
     def hint(self) -> None:
         """There is something new in the spool."""
@@ -94,47 +112,46 @@ class Uploader:
             self._hint.clear()
 
     async def work(self) -> None:
-        """Goes once through all that waits and is due: torn segments of the dead, sealed segments, stubs, ended runs."""
-        await mend(self._folder, self._index)
-        files = await asyncio.to_thread(lambda: [*sealed_files(self._folder), *stubs(self._folder)])
+        """Goes once through all that waits and is due: torn segments of the dead, sealed segments and stubs, ended runs."""
+        await self._attempt(self._folder, partial(mend, self._folder, self._index))
+        files = await asyncio.to_thread(_waiting, self._folder)
         self.waiting = len(files)
-        now_ns = self._clock.monotonic_ns()
-        self._retries = {file.path: self._retries[file.path] for file in files if file.path in self._retries}
-        due = [file for file in files if file.path not in self._retries or self._retries[file.path].at_ns <= now_ns]
         places = asyncio.Semaphore(self._settings.at_once)
         async with asyncio.TaskGroup() as tasks:
-            for file in due:
+            for file in self._due(files, lambda file: file.path):
                 await places.acquire()
                 task = tasks.create_task(self._attempt(file.path, partial(self._one, file)))
                 task.add_done_callback(lambda _: places.release())
-        for ended in await asyncio.to_thread(ended_runs, self._folder):
-            retry = self._retries.get(ended.path)
-            if not ended.left and (retry is None or retry.at_ns <= self._clock.monotonic_ns()):
-                await self._attempt(ended.path, partial(self._close_run, ended))
+        runs = await asyncio.to_thread(ended_runs, self._folder)
+        for ended in self._due([run for run in runs if not run.left], lambda run: run.path):
+            await self._attempt(ended.path, partial(self._close_run, ended))
+        there = {self._folder, *(file.path for file in files), *(run.path for run in runs)}
+        self._retries = {path: retry for path, retry in self._retries.items() if path in there}
 
-    async def _attempt(self, path: Path, step: Callable[[], Awaitable[None]]) -> None:
-        """Runs a step; what fails gets a later turn, what a person must see gets an alarm."""
+    def _due(self, things: list[T], path: Callable[[T], Path]) -> list[T]:
+        now_ns = self._clock.monotonic_ns()
+        return [thing for thing in things if (retry := self._retries.get(path(thing))) is None or retry.at_ns <= now_ns]
+
+    async def _attempt(self, path: Path, step: Callable[[], Awaitable[object]]) -> None:
+        """Runs a step; what fails gets a later turn. Never raises: one file that cannot be done stands in no other's way."""
         try:
             await step()
         except FileNotFoundError:
-            return  # another process of this service was faster
+            self._retries.pop(path, None)  # another process of this service was faster
         except KeepsightError as error:
             self._failed(path, error)
         except OSError as error:
             self._failed(path, TryAgain(f"{path}: {error.strerror}"))
+        except Exception as error:
+            log.exception("%s", path)
+            self._failed(path, DataDamaged(f"{path} cannot be handled ({type(error).__name__}); it stays in the spool"))
         else:
             self._retries.pop(path, None)
-            self.alarms.pop(str(path), None)
-            self.alarms.pop("pool", None)
 
     def _failed(self, path: Path, error: KeepsightError) -> None:
         failures = self._retries[path].failures + 1 if path in self._retries else 1
         wait_s = min(FIRST_WAIT_S * 2.0 ** min(failures - 1, 10), LONGEST_WAIT_S)
-        self._retries[path] = _Retry(failures, self._clock.monotonic_ns() + int(wait_s * 1e9))
-        if isinstance(error, Conflict | DataDamaged):
-            self.alarms[str(path)] = str(error)
-        elif isinstance(error, Refused) or failures > 3:
-            self.alarms["pool"] = str(error)
+        self._retries[path] = _Retry(failures, self._clock.monotonic_ns() + int(wait_s * 1e9), error)
         log.warning("%s; tried again in %.0f s", error, wait_s)
 
     async def _one(self, file: SpoolFile) -> None:
@@ -142,7 +159,7 @@ class Uploader:
             segment = read_stub(await asyncio.to_thread(file.path.read_bytes))
             await self._finish_stub(file, segment)
             return
-        segment = await asyncio.to_thread(read_sealed, file.path, pool=self._pool_of(file.camera))
+        segment = await asyncio.to_thread(read_sealed, file.path, pool=await self._pool_name(file.camera))
         if (segment.row.camera, segment.row.run, segment.row.counter) != (file.camera, file.run, file.counter):
             raise DataDamaged(f"{file.path} says that it is segment {segment.row.counter} of {segment.row.camera} {segment.row.run}")
         done, row = await commit(
@@ -157,6 +174,20 @@ class Uploader:
                 await asyncio.to_thread(remove, file)
                 self.stored += fragments
                 self.indexed += fragments
+
+    async def _pool_name(self, camera: str) -> str:
+        """The camera's pool, as last known while the index is away; the default one for a camera that is in the archive no more.
+
+        Raises TryAgain where it is not known: a guess could store footage twice.
+        """
+        try:
+            self._pool_names[camera] = (await self._index.camera(camera)).pool
+        except NotFound:
+            self._pool_names.setdefault(camera, self._default_pool)
+        except TryAgain:
+            if camera not in self._pool_names:
+                raise
+        return self._pool_names[camera]
 
     async def _finish_stub(self, file: SpoolFile, segment: SealedSegment) -> None:
         """The commit of a stub: its object must be there, byte for byte what was put; then the row."""
@@ -195,3 +226,7 @@ class Uploader:
             return self._pools[row.pool]
         except KeyError:
             raise Refused(f"{row.key} belongs to pool {row.pool!r}, which the configuration does not name") from None
+
+
+def _waiting(folder: Path) -> list[SpoolFile]:
+    return sorted([*sealed_files(folder), *stubs(folder)], key=lambda file: (file.start_us, file.camera, file.run, file.counter))

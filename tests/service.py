@@ -34,7 +34,10 @@ STOP_S = 45.0
 
 
 class Service:
-    """One service. `cameras`: URL, or values of the camera archive, by id; `settings`: sections of the configuration, laid over the tests' own."""
+    """One service.
+
+    `cameras`: a URL, or values of the camera archive, by id. `settings`: sections of the configuration, laid over the tests' own.
+    """
 
     def __init__(self, folder: Path, cameras: Mapping[str, str | Mapping[str, str]] | None = None, **settings: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -72,15 +75,15 @@ class Service:
         left = list(self.pids().values())
         if self._program.returncode is None:
             os.kill(self._program.pid, signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                while self._program.returncode is None:
-                    await asyncio.sleep(0.05)
+        end_s = time.monotonic() + STOP_S
+        while self._program.returncode is None and time.monotonic() < end_s:  # noqa: ASYNC110 - a process tells no event
+            await asyncio.sleep(0.05)
+        code = self._program.returncode
         self._program.kill()
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return self._program.returncode or 0
+        return -signal.SIGKILL if code is None else code
 
     def pids(self) -> dict[str, int]:
         """The processes that run now, by the names `uploader`, `recorder-0`..., `api`."""
@@ -134,7 +137,7 @@ class Service:
 
     async def timeline(self, camera: str, start_us: int, end_us: int) -> list[dict[str, Any]]:
         """Exact spans."""
-        return (await self.api(f"/cameras/{camera}/timeline?from={_moment(start_us)}&to={_moment(end_us)}"))["spans"]
+        return (await self.api(f"/cameras/{camera}/timeline?from={moment(start_us)}&to={moment(end_us)}"))["spans"]
 
     async def state(self, camera: str) -> tuple[str, str | None]:
         """What a camera does now, and the cause."""
@@ -227,7 +230,8 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _moment(us: int) -> str:
+def moment(us: int) -> str:
+    """A time as it stands in a query."""
     return quote(iso(us))
 
 

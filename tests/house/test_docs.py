@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer.main
 from pydantic import BaseModel
@@ -54,13 +53,13 @@ def command_words(text: str) -> Iterator[str]:
     yield from (line for line in [*lines, *_CODE.findall(text)] if re.match(r"keepsight |make ", line))
 
 
-def commands(command: click.Command, path: str = "keepsight") -> Iterator[tuple[str, click.Command]]:
-    """All commands below this one, by the words they are called with."""
-    if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            yield from commands(child, f"{path} {name}")
-    else:
+def commands(command: Any, path: str = "keepsight") -> Iterator[tuple[str, Any]]:
+    """All commands below this one (a click command, or a group of them), by the words they are called with."""
+    if not hasattr(command, "commands"):
         yield path, command
+        return
+    for name, child in command.commands.items():
+        yield from commands(child, f"{path} {name}")
 
 
 def undescribed_commands(text: str) -> Iterator[str]:
@@ -70,7 +69,7 @@ def undescribed_commands(text: str) -> Iterator[str]:
         if path not in sections:
             yield path
             continue
-        options = [param.opts[0] for param in command.params if isinstance(param, click.Option) and param.name != "config"]
+        options = [param.opts[0] for param in command.params if param.param_type_name == "option" and param.name != "config"]
         yield from (f"{path} {option}" for option in options if f"`{option}" not in sections[path])
 
 

@@ -60,6 +60,10 @@ def said_by_model(moment: int, known: Facts) -> str | Cause:
     in_force = [change for change in known.states if change.at_us <= moment]
     if in_force and in_force[-1].cause:
         holding.add(in_force[-1].cause)
+    behind = [change for change in known.states if change.at_us > moment]
+    if in_force and not in_force[-1].cause and behind and behind[0].cause is Cause.RECORDER_AWAY:
+        if not any(one.start_us < behind[0].at_us and one.end_us > moment for one in known.footage):
+            holding.add(Cause.RECORDER_AWAY)  # lost with the recorder
     return next(cause for cause in Cause if cause in holding)
 
 
@@ -105,6 +109,14 @@ def test_footage_goes_before_every_cause() -> None:
 def test_nothing_known_is_unknown() -> None:
     """A moment that nothing explains is unknown, never left out."""
     assert coverage(SPAN, some_facts()) == [Gap(*SPAN, Cause.UNKNOWN, "")]
+
+
+def test_what_a_dead_recorder_took_along_was_lost_by_its_being_away() -> None:
+    """Its last seconds were never durable and its death is told later: they have its cause, but a hole in front of later footage has not."""
+    footage = [Footage(100, 120, "home-a-1-1", "c"), Footage(125, 130, "home-a-1-1", "c")]
+    known = some_facts(footage=footage, states=[a_change(0, None), a_change(150, Cause.RECORDER_AWAY, "the recorder is gone")])
+    gaps = [piece for piece in coverage(SPAN, known) if isinstance(piece, Gap)]
+    assert [(gap.start_us, gap.end_us, gap.cause) for gap in gaps] == [(120, 125, Cause.UNKNOWN), (130, 160, Cause.RECORDER_AWAY)]
 
 
 def test_recording_without_footage_says_so() -> None:
