@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ COLUMNS = (
 REQUIRED = ("id", "url")
 MAX_LINES = 1_000_000
 MAX_TEXT = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TRUE, _FALSE = ("1", "true", "yes", "是"), ("0", "false", "no", "否", "")
 
 
@@ -53,34 +55,39 @@ class BadLine:
 
 def read_archive(text: str, *, now_us: int, default_pool: str) -> tuple[list[Entry], list[BadLine]]:
     """All cameras of a CSV text and all lines that are wrong; to be applied only if none is."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    header = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = header
-    if problem := _header_problem(header):
-        return [], [BadLine(1, problem)]
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     entries: list[Entry] = []
     bad: list[BadLine] = []
     seen: dict[str, int] = {}
     try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        if problem := _header_problem(reader.fieldnames):
+            return [], [BadLine(1, problem)]
         for values in reader:
-            line = reader.line_num
-            if None in values or None in values.values():
-                bad.append(BadLine(line, f"it has {'more' if None in values else 'fewer'} fields than the header"))
-                continue
+            if reader.line_num > MAX_LINES:
+                return [], [BadLine(reader.line_num, f"more than {MAX_LINES} lines: divide the file")]
             try:
-                entry = entry_of(values, now_us=now_us, default_pool=default_pool)
+                entry = _entry_of_line(values, now_us=now_us, default_pool=default_pool)
+                _must_be_new(entry.camera.id, seen)
             except BadInput as error:
-                bad.append(BadLine(line, str(error)))
+                bad.append(BadLine(reader.line_num, str(error)))
                 continue
-            if entry.camera.id in seen:
-                bad.append(BadLine(line, f"camera {entry.camera.id} is on line {seen[entry.camera.id]} already"))
-            seen[entry.camera.id] = line
+            seen[entry.camera.id] = reader.line_num
             entries.append(entry)
-            if line > MAX_LINES:
-                return [], [BadLine(line, f"more than {MAX_LINES} lines")]
     except csv.Error as error:
         bad.append(BadLine(reader.line_num, f"not CSV: {error}"))
     return entries, bad
+
+
+def _entry_of_line(values: Mapping[str, str], *, now_us: int, default_pool: str) -> Entry:
+    if None in values or None in values.values():
+        raise BadInput(f"it has {'more' if None in values else 'fewer'} fields than the header")
+    return entry_of(values, now_us=now_us, default_pool=default_pool)
+
+
+def _must_be_new(camera: str, seen: Mapping[str, int]) -> None:
+    if camera in seen:
+        raise BadInput(f"camera {camera} is on line {seen[camera]} already")
 
 
 def entry_of(values: Mapping[str, str], *, now_us: int, default_pool: str) -> Entry:
@@ -89,6 +96,8 @@ def entry_of(values: Mapping[str, str], *, now_us: int, default_pool: str) -> En
     for name, value in text.items():
         if name != "url" and len(value) > MAX_TEXT:
             raise BadInput(f"{name}: longer than {MAX_TEXT} characters")
+        if _CONTROL.search(value):
+            raise BadInput(f"{name}: holds a line break or another control character")
     camera_id = text.get("id", "")
     if CAMERA_ID.fullmatch(camera_id) is None:
         raise BadInput(f"id: {camera_id!r} is not 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit")

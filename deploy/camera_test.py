@@ -80,8 +80,9 @@ class CameraReport:
         if not self.fine:
             return f"cannot be recorded: {self.detail or 'no key frame came in this time; try --seconds with more than its GOP'}"
         gop = f"a key frame every {values['gop_s']} s" if values["gop_s"] else "one key frame seen"
+        size = f"{values['width']}x{values['height']}"
         lines = [
-            f"{values['codecs']}, {values['width']}x{values['height']}, {values['frames_per_s']} pictures/s, {values['kbit_per_s']} kbit/s, {gop}",
+            f"{values['codecs']}, {size}, {values['frames_per_s']} pictures/s, {values['kbit_per_s']} kbit/s, {gop}",
             "it sends its own clock" if self.camera_clock else "it sent no clock of its own in this time",
             *self.notes,
         ]
@@ -103,13 +104,13 @@ async def try_camera(camera: Camera, credential: Credential | None, settings: Se
     networks = tuple(str(network) for network in settings.cameras.networks)
     clock = SystemClock()
     silence_s = settings.recording.silence_s
-    async with SourceOpener(networks, allow_loopback=settings.cameras.allow_loopback, silence_s=silence_s, clock=clock) as opener:
-        source = await opener(AssignedCamera(camera, user, password))
-        try:
-            async with asyncio.timeout(seconds):
-                await source.run(report)
-        except TimeoutError:
-            pass
-        except SourceEnded as error:
-            report.cause, report.detail = error.cause, str(error)
+    opener = SourceOpener(networks, allow_loopback=settings.cameras.allow_loopback, silence_s=silence_s, clock=clock)
+    source = await opener(AssignedCamera(camera, user, password))
+    try:
+        async with asyncio.timeout(seconds):
+            await source.run(report)
+    except TimeoutError:
+        pass
+    except SourceEnded as error:
+        report.cause, report.detail = error.cause, str(error)
     return report

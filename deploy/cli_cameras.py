@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -74,9 +75,12 @@ def show(camera: CameraId, json: Json = False, config: Config = None) -> None:
         out.print(f"{name:>14}  {value}", highlight=False, markup=False)
 
 
-@app.command()
-def test(
-    camera: CameraId, seconds: Annotated[float, typer.Option(help="How long to look.")] = 5.0, json: Json = False, config: Config = None
+@app.command("test")
+def try_out(
+    camera: CameraId,
+    seconds: Annotated[float, typer.Option(help="How long to look.", min=0.5, max=600)] = 5.0,
+    json: Json = False,
+    config: Config = None,
 ) -> None:
     """Open a camera, look at its stream for some seconds, and say what it sends. Nothing is recorded."""
     settings = settings_of(config)
@@ -179,14 +183,19 @@ def _pool_problem(entry: Entry, settings: Settings) -> str:
 
 
 async def _add(entries: list[Entry], settings: Settings, stores: Stores) -> None:
-    """Credentials first: a camera is never seen by a recorder without the password it came with."""
+    """Adds all, or takes back what it added. A camera is never seen by a recorder without the password it came with."""
     sealer = camera_sealer(settings)
     if taken := await _taken(stores, entries):
         raise Conflict(f"{taken[0].reason}; change it with `keepsight camera set`")
-    for entry in entries:
-        if entry.credential is not None:
-            await stores.index.put_credential(entry.camera.id, sealer.seal(entry.camera.id, entry.credential))
-        await stores.index.add_camera(entry.camera)
+    async with AsyncExitStack() as back:
+        for entry in entries:
+            camera, credential = entry.camera, entry.credential
+            if credential is not None:
+                back.push_async_callback(stores.index.remove_credential, camera.id)
+                await stores.index.put_credential(camera.id, sealer.seal(camera.id, credential))
+            await stores.index.add_camera(camera)
+            back.push_async_callback(stores.index.remove_camera, camera.id)
+        back.pop_all()
 
 
 async def _taken(stores: Stores, entries: list[Entry]) -> list[BadLine]:

@@ -13,10 +13,10 @@ from rich.table import Table
 
 from deploy.cli_frame import CameraId, Config, Exit, Json, guarded, moment_us, out, print_json, settings_of, with_stores
 from deploy.export import export_footage
-from deploy.settings import Settings
-from deploy.wiring import Stores, api_token
+from deploy.settings import Settings, base_url
+from deploy.wiring import api_token
 from segments.clock import US_PER_S, SystemClock, iso
-from segments.errors import BadInput, TryAgain
+from segments.errors import BadInput, NotFound, Refused, TryAgain
 from segments.model import Span
 
 From = Annotated[
@@ -51,7 +51,7 @@ def play(
     settings = settings_of(config)
     now_us = SystemClock().now_us()
     start_us = guarded(lambda: moment_us(at)) if at else now_us - 60 * US_PER_S
-    base = _base(settings)
+    base = base_url(settings.api.host, settings.api.port)
     guarded(lambda: _ask(settings, f"/cameras/{quote(camera)}", {}))
     query = f"from={iso(start_us)}&to={iso(start_us + 3600 * US_PER_S)}"
     out.print(f"page  {base}/#/camera/{quote(camera)}/at/{iso(start_us)}", highlight=False, markup=False, soft_wrap=True)
@@ -106,19 +106,25 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _base(settings: Settings) -> str:
-    host = f"[{settings.api.host}]" if ":" in settings.api.host else settings.api.host
-    return f"http://{host}:{settings.api.port}"
-
-
 def _ask(settings: Settings, path: str, query: Mapping[str, str]) -> Any:
-    """An answer of the running service's API; raises TryAgain if it does not run, BadInput with its own words if it refuses."""
+    """An answer of the running service's API.
+
+    Raises TryAgain if it does not run, Refused if it wants another token, NotFound and BadInput with its own words.
+    """
     token = api_token(settings)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    base = base_url(settings.api.host, settings.api.port)
     try:
-        answer = httpx2.get(f"{_base(settings)}/api/v1{path}", params=query, headers=headers, timeout=API_TIMEOUT_S)
+        answer = httpx2.get(f"{base}/api/v1{path}", params=query, headers=headers, timeout=API_TIMEOUT_S, trust_env=False)
+        said = answer.json()
     except httpx2.HTTPError as error:
-        raise TryAgain(f"no service answers at {_base(settings)} ({type(error).__name__}); start it with `keepsight serve`") from None
-    if answer.status_code != 200:
-        raise BadInput(str(answer.json().get("detail") or answer.json().get("title")))
-    return answer.json()
+        raise TryAgain(f"no service answers at {base} ({type(error).__name__}); start it with `keepsight serve`") from None
+    except ValueError:
+        raise TryAgain(f"what answers at {base} is no Keepsight; look at api.port") from None
+    if answer.status_code == 200:
+        return said
+    words = str(said.get("detail") or said.get("title")) if isinstance(said, dict) else f"it answers {answer.status_code}"
+    raise _REFUSALS.get(answer.status_code, TryAgain if answer.status_code >= 500 else BadInput)(words)
+
+
+_REFUSALS = {401: Refused, 403: Refused, 404: NotFound, 429: TryAgain}

@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ CHECKED_S = 600
 """The checks look at so much of the end of what was recorded."""
 
 _UP_LIMIT_S = 60
+_END_LIMIT_S = 5
 _LOOK_EVERY_S = 1.0
 _LOG_LINES = 15
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
@@ -153,7 +154,8 @@ class _Demo:
         until_ns = None if self._for_s is None else self._clock.monotonic_ns() + self._for_s * 10**9
         with shown(self._console, page) as show:
             while until_ns is None or self._clock.monotonic_ns() < until_ns:
-                show(await watcher.look(self._clock.now_us()))
+                with suppress(TryAgain):  # what ended is started again; the next look will tell
+                    show(await watcher.look(self._clock.now_us()))
                 await self._clock.sleep(_LOOK_EVERY_S)
 
     async def _check(self, client: httpx2.AsyncClient, up_us: int) -> None:
@@ -200,17 +202,21 @@ async def _camera_process(cameras: list[DemoCamera]) -> AsyncIterator[_Place]:
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, start_new_session=True)
     assert process.stdin is not None
     assert process.stdout is not None
-    password = secrets.token_urlsafe(12)
+    password, word = secrets.token_urlsafe(12), ""
     try:
         process.stdin.write(f"{password}\n".encode())
-        async with asyncio.timeout(_UP_LIMIT_S):
-            word, _, port = (await process.stdout.readline()).decode().partition(" ")
+        with suppress(TimeoutError):
+            word, _, port = (await asyncio.wait_for(process.stdout.readline(), _UP_LIMIT_S)).decode().partition(" ")
         if word != "ready":
             raise StartRefused("the demo cameras do not start")
         yield _Place(int(port), password)
     finally:
         process.stdin.close()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), _END_LIMIT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 async def _beside(service: asyncio.Task[None], work: Awaitable[None]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,31 +33,44 @@ class Written:
 
 
 async def export_footage(stores: Stores, camera: str, span: Span, file: Path) -> list[Written]:
-    """Writes the span's files; raises BadInput if one is there already or cannot be written."""
+    """Writes the span's files, all or none; raises BadInput if one is there already or cannot be written."""
     plans = await plan_export(stores.index, stores.pools, camera, span, SystemClock().now_us())
     paths = [file] if len(plans) == 1 else [file.with_stem(f"{file.stem}-{n}") for n in range(1, len(plans) + 1)]
-    for path in (*paths, *map(_manifest, paths)):
+    made = [name for path in paths for name in (path, _manifest(path))]
+    for path in made:
         if path.exists():
             raise BadInput(f"{path} is there already; choose another name")
-    with Progress(console=err, transient=True) as progress:
-        bar = progress.add_task("export", total=sum(plan.size for plan in plans))
-        return [await _write(stores, plan, path, lambda n: progress.advance(bar, n)) for plan, path in zip(plans, paths, strict=True)]
-
-
-async def _write(stores: Stores, plan: VirtualMp4, path: Path, written: Callable[[int], None]) -> Written:
-    unfinished = path.with_name(f".{path.name}.part")
     try:
-        with unfinished.open("wb") as out:
-            async for piece in read_export(plan, stores.pools):
-                out.write(piece)
-                written(len(piece))
-        _manifest(path).write_text(json.dumps(plan.manifest, ensure_ascii=False, indent=2))
-        unfinished.rename(path)
+        with Progress(console=err, transient=True) as progress:
+            bar = progress.add_task("export", total=sum(plan.size for plan in plans))
+            for plan, path in zip(plans, paths, strict=True):
+                await _write(stores, plan, path, lambda n: progress.advance(bar, n))
+        for path in made:
+            _unfinished(path).rename(path)
     except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+        _remove(made)
+        raise BadInput(f"{error.filename or file} cannot be written: {error.strerror}") from None
     finally:
-        unfinished.unlink(missing_ok=True)
-    return Written(path, _manifest(path), plan.size)
+        _remove(_unfinished(path) for path in made)
+    return [Written(path, _manifest(path), plan.size) for plan, path in zip(plans, paths, strict=True)]
+
+
+async def _write(stores: Stores, plan: VirtualMp4, path: Path, written: Callable[[int], None]) -> None:
+    with _unfinished(path).open("wb") as out:
+        async for piece in read_export(plan, stores.pools):
+            out.write(piece)
+            written(len(piece))
+    _unfinished(_manifest(path)).write_text(json.dumps(plan.manifest, ensure_ascii=False, indent=2), encoding="utf-8")
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _manifest(path: Path) -> Path:

@@ -17,11 +17,12 @@ import uvicorn
 from deploy.fleet.child import beside_parent, run_until_told
 from deploy.logs import set_up_logs
 from deploy.recorder_process import RecorderOrders
-from deploy.settings import Settings, load_settings
+from deploy.settings import Settings, base_url, load_settings
 from deploy.wiring import api_token, camera_sealer, internal_key, open_stores
 from playback.app import create_app
 from playback.live_client import LiveClient
 from playback.services import Services
+from recorder.link import MAX_MESSAGE_BYTES
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
 from recorder.mend import end_runs_before, highest_epoch, mend
@@ -35,6 +36,7 @@ from segments.model import FragmentState
 
 log = logging.getLogger(__name__)
 
+MAX_SOCKET_PATH_BYTES = 100
 LAST_WORK_S = 5.0
 """At the end, each of: giving leases back, writing states, a last upload. What is not done then is done at the next start."""
 CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
@@ -99,7 +101,7 @@ async def run_uploader(settings: Settings) -> None:
 async def run_api(settings: Settings) -> None:
     """Serves the API and the page."""
     clock = SystemClock()
-    live = LiveClient(f"http://{settings.internal.host}:{settings.internal.port}", internal_key(settings))
+    live = LiveClient(base_url(settings.internal.host, settings.internal.port), internal_key(settings))
     async with open_stores(settings) as stores:
         services = Services(
             index=stores.index,
@@ -109,6 +111,7 @@ async def run_api(settings: Settings) -> None:
             site=settings.site.name,
             token=api_token(settings),
             console=CONSOLE,
+            hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
         )
         try:
             await _serve_http(create_app(services), settings.api.host, settings.api.port)
@@ -131,12 +134,17 @@ def main(arguments: list[str]) -> int:
 # --- parts of the uploader ---
 
 
+def check_socket_path(path: Path) -> None:
+    """Raises StartRefused if a socket cannot have this name (unix(7): 108 bytes)."""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+        raise StartRefused(f"{path} is too long a name for a socket; choose a shorter site.folder")
+
+
 async def _listen(path: Path, shards: ShardServer) -> asyncio.Server:
+    check_socket_path(path)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
-    if len(os.fsencode(path)) > 100:
-        raise StartRefused(f"{path} is too long a name for a socket; choose a shorter site.folder")
-    return await asyncio.start_unix_server(shards.serve, path, limit=4 << 20)
+    return await asyncio.start_unix_server(shards.serve, path, limit=MAX_MESSAGE_BYTES)
 
 
 async def _tidy(live: LiveEdge, clock: SystemClock) -> None:

@@ -41,16 +41,15 @@ async def run_recorder(orders: RecorderOrders) -> None:
     spool = Spool(Path(orders.spool), limit=SpoolLimit(orders.max_bytes, orders.min_free_bytes))
     sync = GroupSync(spool)
     cut = CutSettings(segment=orders.segment_s * TIMESCALE)
-    async with SourceOpener(orders.networks, allow_loopback=orders.allow_loopback, silence_s=orders.silence_s, clock=clock) as opener:
-        recorder = Recorder(
-            RecorderSettings(orders.name, orders.shard, cut),
-            spool=spool,
-            sync=sync,
-            open_source=opener,
-            clock=clock,
-            clock_synced=ClockSync(),
-        )
-        await recorder.run(orders.socket)
+    recorder = Recorder(
+        RecorderSettings(orders.name, orders.shard, cut),
+        spool=spool,
+        sync=sync,
+        open_source=SourceOpener(orders.networks, allow_loopback=orders.allow_loopback, silence_s=orders.silence_s, clock=clock),
+        clock=clock,
+        clock_synced=ClockSync(),
+    )
+    await recorder.run(orders.socket)
 
 
 def main(arguments: list[str]) -> int:

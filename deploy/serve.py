@@ -10,9 +10,9 @@ from pathlib import Path
 
 from deploy.clock_sync import ClockSync
 from deploy.fleet.local import LocalFleet, Program
-from deploy.processes import command_for, recorder_orders
+from deploy.processes import check_socket_path, command_for, recorder_orders
 from deploy.settings import FilePool, Settings
-from deploy.wiring import api_token, camera_sealer, internal_key, open_stores
+from deploy.wiring import api_token, camera_sealer, internal_key, make_folder, open_stores, pool_folder
 from recorder.spool_folder import check_spool, free_bytes, spool_lock
 from segments.clock import SystemClock
 from segments.errors import KeepsightError, StartRefused
@@ -25,7 +25,8 @@ LEAST_POOL_BYTES = 64 << 20
 @contextmanager
 def checked(settings: Settings) -> Iterator[None]:
     """Holds the spool while everything a start needs was found right; raises StartRefused. Nothing is recorded yet."""
-    settings.site.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder("site.folder", settings.site.folder)
+    check_socket_path(settings.socket_path)
     check_spool(settings.spool_folder, min_free_bytes=settings.spool.min_free_bytes)
     with spool_lock(settings.spool_folder):
         camera_sealer(settings)
@@ -48,7 +49,7 @@ async def check_stores(settings: Settings) -> None:
                 raise StartRefused(f"pool {name} cannot be used: {error}") from None
     for name, pool in settings.pools.items():
         if isinstance(pool, FilePool):
-            folder = pool.folder or settings.site.folder / "pools" / name
+            folder = pool_folder(name, pool, settings)
             if free_bytes(folder) < LEAST_POOL_BYTES:
                 raise StartRefused(f"pool {name}: the disk of {folder} has only {free_bytes(folder)} bytes free")
 
@@ -62,14 +63,14 @@ async def serve(settings: Settings, config: Path | None, *, ready: Callable[[Loc
 
 
 def programs(settings: Settings, config: Path | None) -> list[Program]:
-    """Uploader first and stopped last; recorders without the environment's keys; the API last."""
+    """The uploader is stopped last, when recorders have sealed what they had; recorders do not see the environment's keys."""
     argument = "-" if config is None else str(config.resolve())
     recorders = [
-        Program(f"recorder-{shard}", command_for("recorder", recorder_orders(settings, shard)), trusted=False)
+        Program(f"recorder-{shard}", command_for("recorder", recorder_orders(settings, shard)), trusted=False, stage=1)
         for shard in range(settings.fleet.recorders)
     ]
     uploader = Program("uploader", command_for("uploader", argument), trusted=True)
-    return [uploader, *recorders, Program("api", command_for("api", argument), trusted=True)]
+    return [uploader, *recorders, Program("api", command_for("api", argument), trusted=True, stage=1)]
 
 
 def check_port(what: str, host: str, port: int) -> None:

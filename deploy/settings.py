@@ -28,6 +28,13 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+def base_url(host: str, port: int) -> str:
+    """The address a service listens on, as its neighbours write it."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+    name = everywhere.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 class SiteSettings(_Section):
     """Who we are. The name is part of every run's id and never changes once footage exists."""
 
@@ -74,7 +81,7 @@ class ApiSettings(_Section):
     """The API and the page for users."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8480, ge=0, le=65535)
+    port: int = Field(8480, ge=1, le=65535)
     token_file: Path | None = None
 
     @model_validator(mode="after")
@@ -88,7 +95,7 @@ class InternalSettings(_Section):
     """Routes between processes of the site: their own port and key."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8481, ge=0, le=65535)
+    port: int = Field(8481, ge=1, le=65535)
     key_file: Path | None = None
 
 
@@ -127,6 +134,7 @@ class RetentionSettings(_Section):
     shortest_floor_days: int = Field(30, ge=1)
 
 
+PoolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Pool = Annotated[FilePool | S3Pool, Field(discriminator="kind")]
 
 
@@ -136,8 +144,9 @@ class Settings(_Section):
     site: SiteSettings = SiteSettings()
     spool: SpoolSettings = SpoolSettings()
     index: IndexSettings = IndexSettings()
-    pools: dict[str, Pool] = {"main": FilePool()}
+    pools: dict[PoolName, Pool] = {"main": FilePool()}
     default_pool: str = "main"
+    """The pool of cameras that name none."""
     api: ApiSettings = ApiSettings()
     internal: InternalSettings = InternalSettings()
     fleet: FleetSettings = FleetSettings()
@@ -149,6 +158,12 @@ class Settings(_Section):
     def _default_pool_is_there(self) -> Settings:
         if self.default_pool not in self.pools:
             raise ValueError(f"default_pool {self.default_pool!r} is not one of the pools {sorted(self.pools)}")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Settings:
+        if self.api.port == self.internal.port:
+            raise ValueError(f"api.port and internal.port are both {self.api.port}: they must differ")
         return self
 
     @property
@@ -201,11 +216,11 @@ def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ
 
 
 def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """`KEEPSIGHT_API__PORT=9000` sets `port` of `[api]`."""
+    """`KEEPSIGHT_API__PORT=9000` sets `port` of `[api]`, `KEEPSIGHT_DEFAULT_POOL=archive` the key above all sections."""
     for name, text in sorted(environment.items()):
-        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
-            continue
         *sections, last = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if not name.startswith(ENVIRONMENT_PREFIX) or not (sections or last == "default_pool"):
+            continue
         place = values
         for section in sections:
             place = place.setdefault(section, {})

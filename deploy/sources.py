@@ -6,9 +6,8 @@ import ssl
 from collections.abc import Sequence
 from functools import partial
 from ipaddress import ip_network
-from types import TracebackType
 
-from recorder.address import CAMERA_SCHEMES, RTSP_SCHEMES, resolve_and_pin
+from recorder.address import RTSP_SCHEMES, resolve_and_pin
 from recorder.link import AssignedCamera
 from recorder.sound import make_sound_encoder
 from recorder.source import Source
@@ -32,12 +31,6 @@ class SourceOpener:
         self._poller = Poller()
         self._limits = Limits(silence_s=silence_s)
         self._tls = _camera_tls()
-
-    async def __aenter__(self) -> SourceOpener:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
 
     async def __call__(self, assigned: AssignedCamera) -> Source:
         """The source of an assigned camera; nothing is connected yet."""

@@ -13,7 +13,7 @@ from deploy.settings import FilePool, Pool, S3Pool, Settings
 from segments.clock import SystemClock
 from segments.errors import StartRefused
 from segments.ports import Index, ObjectStore
-from segments.secrets import Sealer, load_sealer, read_secret_file
+from segments.secrets import Sealer, load_sealer, make_secret_file, read_secret_file
 from segments.stores.file_objects import FileObjects
 from segments.stores.s3_objects import S3Objects, S3Settings
 from segments.stores.sqlite_index import open_sqlite_index
@@ -30,7 +30,7 @@ class Stores:
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Opens index and pools and closes them again; raises StartRefused if one cannot be opened."""
-    _make_folder("index", settings.index_path.parent)
+    make_folder("index", settings.index_path.parent)
     async with AsyncExitStack() as stack:
         index = await open_sqlite_index(settings.index_path)
         stack.push_async_callback(index.close)
@@ -42,7 +42,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 async def _open_pool(name: str, pool: Pool, settings: Settings, stack: AsyncExitStack) -> ObjectStore:
     if isinstance(pool, FilePool):
-        store = FileObjects(_pool_folder(name, pool, settings), clock=SystemClock())
+        store = FileObjects(pool_folder(name, pool, settings), clock=SystemClock())
         stack.callback(store.close)
         return store
     bucket = S3Objects(s3_settings(pool))
@@ -50,14 +50,15 @@ async def _open_pool(name: str, pool: Pool, settings: Settings, stack: AsyncExit
     return bucket
 
 
-def _pool_folder(name: str, pool: FilePool, settings: Settings) -> Path:
+def pool_folder(name: str, pool: FilePool, settings: Settings) -> Path:
     """The folder of a file pool, made if it is missing and refused if it cannot be written to."""
     folder = pool.folder or settings.site.folder / "pools" / name
-    _make_folder(f"pool {name}", folder)
+    make_folder(f"pool {name}", folder)
     return folder
 
 
-def _make_folder(what: str, folder: Path) -> None:
+def make_folder(what: str, folder: Path) -> None:
+    """A folder of ours, made if it is missing; raises StartRefused naming `what` if it cannot be, or cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -86,10 +87,8 @@ def camera_sealer(settings: Settings) -> Sealer:
 def internal_key(settings: Settings) -> str:
     """The key between processes of the site; made at the first start where no path was given."""
     path = settings.internal_key_path
-    if settings.internal.key_file is None and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
+    if settings.internal.key_file is None:
+        make_secret_file(path, secrets.token_urlsafe(32))
     return read_secret_file(path, what="the key between the site's processes")
 
 

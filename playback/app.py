@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -44,6 +45,8 @@ def create_app(services: Services) -> FastAPI:
     for router in (*_ROUTERS, _description):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
+    if services.token is None and services.hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(services.hosts))
     if services.console is not None and services.console.is_dir():
         app.mount("/", _Console(directory=services.console, html=True), name="console")
     return app

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.link import Durable
 from recorder.sealed import read_sealed, read_stub
-from recorder.spool_folder import SpoolFile, SpoolKind, sealed_files, stubs
+from recorder.spool_folder import SpoolFile, SpoolKind, files_of
 from segments.errors import DataDamaged, NotFound
 from segments.keys import SegmentKey
 from segments.model import Fragment, Row, RowPosition, Run
@@ -36,21 +37,17 @@ class LiveEdge:
         self._sealed: dict[Path, LiveSegment] = {}
 
     def durable(self, message: Durable) -> None:
-        """A recorder's word on an open segment."""
+        """A recorder's word on an open segment: more fragments, or all of them again."""
+        if not message.fragments:
+            return
         identity = (message.camera, message.run, message.counter)
         known = self._open.get(identity)
-        have = known.row.fragments if known is not None else ()
-        first = message.fragments[0].offset if message.fragments else None
-        fragments = (*(f for f in have if first is None or f.offset < first), *message.fragments)
-        if not fragments:
-            return
-        if known is None:
-            try:
-                init = self._part(identity, message.start_us).open("rb").read(fragments[0].offset)
-            except FileNotFoundError:
-                return  # sealed or torn by now
-        else:
-            init = known.run.init
+        try:
+            init = self._init(message) if known is None else known.run.init
+        except FileNotFoundError:
+            return  # sealed or torn by now
+        before = known.row.fragments if known is not None else ()
+        fragments = (*(one for one in before if one.offset < message.fragments[0].offset), *message.fragments)
         self._open[identity] = _open_segment(message, fragments, init)
 
     def closed(self, camera: str, run: str, counter: int) -> None:
@@ -58,61 +55,70 @@ class LiveEdge:
         self._open.pop((camera, run, counter), None)
 
     async def segments(self, camera: str) -> list[LiveSegment]:
-        """All segments of a camera that are not indexed, in order of time."""
-        files = await asyncio.to_thread(self._files, camera)
-        sealed = [segment for file in files if (segment := await asyncio.to_thread(self._read, file)) is not None]
-        found = {(s.row.run, s.row.counter): s for s in self._open.values() if s.row.camera == camera and self._exists(s.row)}
-        found |= {(s.row.run, s.row.counter): s for s in sealed}
+        """All segments of a camera that are not indexed, in order of time; one that moves on meanwhile is there once.
+
+        Open ones are looked at before the files: what is sealed in between is found as a file, and takes the place of the open one. What
+        is indexed in between may be missing here, so the index must be read after this.
+        """
+        found = {identity: segment for identity, segment in self._open.items() if identity[0] == camera and self._exists(segment.row)}
+        for segment in await asyncio.to_thread(self._on_disk, camera):
+            found[camera, segment.row.run, segment.row.counter] = segment
         return sorted(found.values(), key=lambda segment: segment.row.position)
 
     async def read(self, camera: str, position: RowPosition, start: int, end: int) -> bytes:
-        """Bytes of a segment of the spool, none behind the last acknowledged fragment; raises NotFound once it is gone."""
+        """Bytes of a segment of the spool, at most 64 MiB, none behind the last acknowledged fragment; raises NotFound once it is gone."""
+        place = (camera, position.run, position.start_us, position.counter)
         opened = self._open.get((camera, position.run, position.counter))
-        stem = self._folder / camera / position.run / f"{position.start_us}.{position.counter}"
-        for path in (stem.with_name(f"{stem.name}.{SpoolKind.SEALED}"), stem.with_name(f"{stem.name}.{SpoolKind.PART}")):
-            limit = opened.row.size if opened is not None and path.suffix == f".{SpoolKind.PART}" else None
-            if path.suffix == f".{SpoolKind.PART}" and limit is None:
-                continue
-            try:
-                return await asyncio.to_thread(_read_range, path, start, end if limit is None else min(end, limit))
-            except FileNotFoundError:
-                continue
-        raise NotFound(f"segment {position.counter} of {camera} {position.run} is not in the spool")
+        with suppress(FileNotFoundError):  # sealed by now
+            if opened is not None:
+                return await asyncio.to_thread(_read_range, self._path(*place, SpoolKind.PART), start, min(end, opened.row.size))
+        try:
+            return await asyncio.to_thread(_read_range, self._path(*place, SpoolKind.SEALED), start, end)
+        except FileNotFoundError:
+            raise NotFound(f"segment {position.counter} of {camera} {position.run} is not in the spool") from None
 
     def forget_gone(self) -> None:
         """Drops what is remembered of files that went."""
-        self._sealed = {path: segment for path, segment in self._sealed.items() if path.exists()}
+        self._sealed = {path: segment for path, segment in list(self._sealed.items()) if path.exists()}
         self._open = {identity: segment for identity, segment in self._open.items() if self._exists(segment.row)}
 
-    def _files(self, camera: str) -> list[SpoolFile]:
-        folder = self._folder / camera
-        if not folder.is_dir():
-            return []
-        return [file for file in [*sealed_files(self._folder), *stubs(self._folder)] if file.camera == camera]
+    def _on_disk(self, camera: str) -> list[LiveSegment]:
+        """Sealed ones, then stubs, which say more."""
+        files = sorted(files_of(self._folder, camera), key=lambda file: file.kind)
+        wanted = (file for file in files if file.kind in (SpoolKind.SEALED, SpoolKind.STUB))
+        return [segment for file in wanted if (segment := self._known(file)) is not None]
 
-    def _read(self, file: SpoolFile) -> LiveSegment | None:
+    def _known(self, file: SpoolFile) -> LiveSegment | None:
+        """A file that went since it was listed may have become a stub; if that is gone too, it is indexed."""
         known = self._sealed.get(file.path)
         if known is not None:
             return known
         try:
-            if file.kind is SpoolKind.STUB:
-                stub = read_stub(file.path.read_bytes())
-                segment = LiveSegment(stub.row, stub.run)
-            else:
-                sealed = read_sealed(file.path, pool=IN_SPOOL, hashed=False)
-                segment = LiveSegment(sealed.row, sealed.run)
-        except (FileNotFoundError, DataDamaged):
-            return None
-        self._sealed[file.path] = segment
-        return segment
+            self._sealed[file.path] = _read_file(file)
+        except FileNotFoundError:
+            return self._known(file.as_kind(SpoolKind.STUB)) if file.kind is SpoolKind.SEALED else None
+        except DataDamaged:
+            return None  # the uploader says so
+        return self._sealed[file.path]
 
-    def _part(self, identity: tuple[str, str, int], start_us: int) -> Path:
-        camera, run, counter = identity
-        return self._folder / camera / run / f"{start_us}.{counter}.{SpoolKind.PART}"
+    def _init(self, message: Durable) -> bytes:
+        with self._path(message.camera, message.run, message.start_us, message.counter, SpoolKind.PART).open("rb") as file:
+            return file.read(message.fragments[0].offset)
+
+    def _path(self, camera: str, run: str, start_us: int, counter: int, kind: SpoolKind) -> Path:
+        return self._folder / camera / run / f"{start_us}.{counter}.{kind}"
 
     def _exists(self, row: Row) -> bool:
-        part = self._part((row.camera, row.run, row.counter), row.start_us)
-        return part.exists() or part.with_suffix(f".{SpoolKind.SEALED}").exists()
+        place = (row.camera, row.run, row.start_us, row.counter)
+        return self._path(*place, SpoolKind.PART).exists() or self._path(*place, SpoolKind.SEALED).exists()
+
+
+def _read_file(file: SpoolFile) -> LiveSegment:
+    if file.kind is SpoolKind.STUB:
+        stub = read_stub(file.path.read_bytes())
+        return LiveSegment(stub.row, stub.run)
+    sealed = read_sealed(file.path, pool=IN_SPOOL, hashed=False)
+    return LiveSegment(sealed.row, sealed.run)
 
 
 def _open_segment(message: Durable, fragments: tuple[Fragment, ...], init: bytes) -> LiveSegment:

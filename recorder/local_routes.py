@@ -1,4 +1,4 @@
-"""The uploader's routes for other processes of the site: the live edge and what is happening. Its own port, its own key, never for users."""
+"""The uploader's routes for other processes of the site: the live edge and what is happening. Own port, own key, never for users."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from recorder.repair import fmp4, repair
 from recorder.run_end import mark_end
 from recorder.spool_folder import SpoolFile, SpoolKind, is_written_to, open_parts
-from segments.errors import NotFound, TryAgain
+from segments.errors import KeepsightError, NotFound, TryAgain
 from segments.model import Cause, Run
 from segments.ports import Runs
 from segments.timeline import epoch_of
@@ -25,19 +25,18 @@ async def mend(folder: Path, index: Runs) -> int:
     for torn in await asyncio.to_thread(open_parts, folder):
         if torn.kind is SpoolKind.PART and await asyncio.to_thread(is_written_to, torn.path):
             continue
-        mended += await _mend_one(folder, torn, index)
+        try:
+            mended += await _mend_one(folder, torn, index)
+        except FileNotFoundError:
+            continue  # its writer sealed it meanwhile
+        except (KeepsightError, OSError) as error:
+            log.error("%s cannot be repaired now: %s; it is tried again", torn.path, error)
     return mended
 
 
 async def _mend_one(folder: Path, torn: SpoolFile, index: Runs) -> bool:
     run = await _run_of(torn, index)
-    try:
-        repaired = await asyncio.to_thread(repair, torn.path, fmp4(run))
-    except FileNotFoundError:
-        return False  # its writer sealed it meanwhile
-    except OSError as error:
-        log.error("%s cannot be repaired now: %s; it is tried again", torn.path, error.strerror)
-        return False
+    repaired = await asyncio.to_thread(repair, torn.path, fmp4(run))
     mark_end(folder, torn.camera, torn.run, Cause.RECORDER_AWAY)
     if repaired is None:
         log.warning("%s held no whole fragment and was removed", torn.path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SYNC_EVERY_S = 1.0
 RECONNECT_S = 0.5
+CHANGES_KEPT = 4096
+"""Changes of state that are told again to a new uploader: the old one may have died before it wrote them down."""
 MIND_LEASE_S = 0.25
 
 
@@ -99,6 +102,7 @@ class Recorder:
         self._cameras: dict[str, _Camera] = {}
         self._open: dict[OpenSegment, _Open] = {}
         self._states: dict[str, StateIs] = {}
+        self._changes: deque[StateIs] = deque(maxlen=CHANGES_KEPT)
         self._buffered = self._durable = 0
 
     async def run(self, socket_path: str) -> None:
@@ -145,7 +149,8 @@ class Recorder:
     def _greet(self, link: Link) -> None:
         """Says all there is to know, so that a new uploader stands where the old one stood."""
         link.send(Hello(self._settings.name, self._settings.shard, self._epoch))
-        for state in self._states.values():
+        recent = list(self._changes)
+        for state in [*(state for state in self._states.values() if state not in recent), *recent]:
             link.send(state)
         for entry in self._open.values():
             link.send(self._durable_message(entry, 0))
@@ -277,6 +282,7 @@ class Recorder:
         """See `Listener`."""
         message = StateIs(camera, at_us, state, cause, detail)
         self._states[camera] = message
+        self._changes.append(message)
         self._tell(message)
 
     def buffered(self, segment: OpenSegment, fragment: Fragment, end_us: int, about: RunAbout) -> None:

@@ -106,7 +106,7 @@ class CameraRunner:
         try:
             self._do(self._session.stop(cause, detail))
         except Exception as error:  # noqa: BLE001
-            log.error("camera %s: its run could not be ended: %s", self._camera, _where(error))
+            _failed(self._camera, error)
             if self._segment is not None:
                 self._abandon(self._segment.run, self._segment.start_us, SourceEnded(cause, detail))
 
@@ -135,8 +135,7 @@ class CameraRunner:
                 raise
             ended = self._failure
         except Exception as error:  # noqa: BLE001 - a fault of ours in reading this stream: said, and tried anew like any loss
-            ended = SourceEnded(Cause.RECONNECTING, f"the recorder failed on what the camera sent ({_where(error)})")
-            log.error("camera %s: %s", self._camera, ended)
+            ended = _failed(self._camera, error)
         finally:
             self._source_task = None
         ended = self._failure or ended
@@ -158,9 +157,12 @@ class CameraRunner:
         """See `Sink`."""
         if self._paused:
             return
-        instructions = self._session.unit(unit, arrival_us)
-        if instructions:
-            self._do(instructions)
+        try:
+            instructions = self._session.unit(unit, arrival_us)
+            if instructions:
+                self._do(instructions)
+        except Exception as error:  # noqa: BLE001 - see `Sink`: whoever calls may carry other cameras too
+            self._end_source(_failed(self._camera, error))
 
     def clock(self, pts: int, wall_us: int) -> None:
         """See `Sink`."""
@@ -231,6 +233,9 @@ class CameraRunner:
             segment.give_up()
             self._listener.torn(segment)
         self._say(CameraState.WAITING, why.cause, str(why), at_us=max(at_us, self._clock.now_us() if segment else at_us))
+        self._end_source(why)
+
+    def _end_source(self, why: SourceEnded) -> None:
         if self._source_task is not None and self._failure is None:
             self._failure = why
             self._source_task.cancel()
@@ -250,7 +255,12 @@ class CameraRunner:
         self._listener.state(self._camera, self._clock.now_us() if at_us is None else at_us, state, cause, detail)
 
 
-def _where(error: Exception) -> str:
-    """An unexpected error by its kind and place; its text may hold anything, a password too."""
+def _failed(camera: str, error: Exception) -> SourceEnded:
+    """A fault of ours, logged; named by its kind and place, since its text may hold anything, a password too."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+    ended = SourceEnded(
+        Cause.RECONNECTING,
+        f"the recorder failed on what the camera sent ({type(error).__name__} in {Path(last.filename).name}, line {last.lineno})",
+    )
+    log.error("camera %s: %s", camera, ended)
+    return ended

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Protocol
 
@@ -54,7 +54,7 @@ class _Shard:
     taken: Lease | None = None
     cameras: tuple[AssignedCamera, ...] | None = None
     refresh_ns: int = 0
-    counts: Counts = field(default_factory=lambda: Counts(0, 0, False))
+    counts: Counts | None = None
     alarms: tuple[str, ...] = ()
 
 
@@ -82,7 +82,7 @@ class ShardServer:
         self._connected: dict[int, _Shard] = {}
         self._states: deque[StateChange] = deque(maxlen=MAX_WAITING_STATES)
         self._noted = asyncio.Event()
-        self._present: dict[str, CameraState] = {}
+        self._last: dict[str, StateChange] = {}
 
     @property
     def alarms(self) -> list[str]:
@@ -91,12 +91,12 @@ class ShardServer:
 
     def counts(self) -> list[Counts]:
         """The latest counts of the connected recorders."""
-        return [shard.counts for shard in self._connected.values()]
+        return [shard.counts for shard in self._connected.values() if shard.counts is not None]
 
     def camera_states(self) -> dict[str, int]:
         """How many cameras of the connected recorders are in each state."""
         cameras = (item.camera.id for shard in self._connected.values() for item in shard.cameras or ())
-        return dict(Counter(self._present[camera].value for camera in cameras if camera in self._present))
+        return dict(Counter(self._last[camera].state.value for camera in cameras if camera in self._last))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One recorder's connection, from its hello to its end."""
@@ -297,7 +297,11 @@ class ShardServer:
         self._note(StateChange(camera, at_us, CameraState.WAITING, Cause.RECORDER_AWAY, detail))
 
     def _note(self, change: StateChange) -> None:
-        self._present[change.camera] = change.state
+        """Queues a change for the index. What is said later counts, though footage may begin before its connection was told."""
+        last = self._last.get(change.camera)
+        if last is not None and change.at_us <= last.at_us and change != last:
+            change = replace(change, at_us=last.at_us + 1)
+        self._last[change.camera] = change
         if len(self._states) == MAX_WAITING_STATES:
             log.error("states wait for the index in too great a number; the oldest is dropped")
         self._states.append(change)

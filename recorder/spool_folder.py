@@ -82,6 +82,12 @@ def open_parts(folder: Path) -> list[SpoolFile]:
     return _listed(folder, SpoolKind.PART, SpoolKind.TORN)
 
 
+def files_of(folder: Path, camera: str) -> list[SpoolFile]:
+    """All files of one camera, in no order."""
+    found = (_spool_file(entry.path, camera, run.name, entry.name) for run in _entries(folder / camera) for entry in _entries(run.path))
+    return [file for file in found if file is not None]
+
+
 def is_written_to(path: Path) -> bool:
     """Whether the process that writes this open segment still lives: it holds a lock that dies with it. False if the file is gone."""
     try:

@@ -78,7 +78,7 @@ class Facts:
         )
 
     def attributes(self, size: int) -> dict[str, str]:
-        """Object attributes by their names in the ONVIF annex (Recording Control 26.06, object attributes); stores fold them to lower case."""
+        """Object attributes by their names in the ONVIF annex (Recording Control 26.06, object attributes); stores fold their case."""
         seconds = max(self.end_us - self.start_us, 1) / 1_000_000
         return {
             "version": ONVIF_VERSION,
@@ -96,8 +96,6 @@ def read_facts(values: Mapping[str, object]) -> Facts:
     """The facts out of a segment's box; raises DataDamaged if they are not whole."""
     try:
         offset = values.get("camera_offset_us")
-        notes = values["notes"]
-        assert isinstance(notes, Sequence)
         return Facts(
             camera=str(values["camera"]),
             run=str(values["run"]),
@@ -108,15 +106,21 @@ def read_facts(values: Mapping[str, object]) -> Facts:
             codecs=str(values["codecs"]),
             width=_whole(values["width"]),
             height=_whole(values["height"]),
-            notes=tuple(str(note) for note in notes),
+            notes=_texts(values["notes"]),
             clock_synced=bool(values["clock_synced"]),
             camera_offset_us=None if offset is None else _whole(offset),
         )
-    except (KeyError, ValueError, TypeError, AssertionError):
+    except (KeyError, TypeError):
         raise DataDamaged("the facts in the segment's own box are not whole") from None
 
 
 def _whole(value: object) -> int:
     if not isinstance(value, int):
-        raise ValueError(value)
+        raise TypeError(value)
     return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return tuple(str(text) for text in value)

@@ -86,7 +86,7 @@ class ListObjects(Protocol):
 
 
 class DeleteObjects(Protocol):
-    """Removal. The door out (retention/sweep.py) is its only caller in the product."""
+    """Removal. The door out is its only caller in the product."""
 
     async def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Removes up to 1,000 objects; a missing one counts as removed. Returns reason by key for those that were refused."""

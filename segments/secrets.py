@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -40,19 +41,33 @@ class Sealer:
 
 
 def load_sealer(path: Path, *, create: bool) -> Sealer:
-    """The sealer of a key file, made anew if there is none and `create` is set; raises StartRefused if it is unfit or readable by others."""
-    if not path.exists() and create:
+    """The sealer of a key file, made if there is none and `create` is set; raises StartRefused if it is unfit or readable by others."""
+    if create:
+        make_secret_file(path, os.urandom(_KEY_BYTES).hex())
+    return Sealer(bytes.fromhex(read_secret_file(path, what="the key of the camera passwords", hex_bytes=_KEY_BYTES)))
+
+
+def make_secret_file(path: Path, text: str) -> None:
+    """Makes a secret file that only we can read, durably, unless there is one; of several makers one wins. Raises StartRefused."""
+    if path.exists():
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(os.urandom(_KEY_BYTES).hex().encode() + b"\n")
+        with open(draft, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(f"{text}\n")
             file.flush()
             os.fsync(file.fileno())
-    return Sealer(bytes.fromhex(read_secret_file(path, what="the key of the camera passwords", pattern_bytes=_KEY_BYTES)))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    except OSError as error:
+        raise StartRefused(f"{path} cannot be made ({error.strerror}): let this user write to its folder") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
-def read_secret_file(path: Path, *, what: str, pattern_bytes: int = 0) -> str:
-    """The one line of a secret file; StartRefused if it is missing, empty, readable by others, or (`pattern_bytes`) not so many bytes in hex."""
+def read_secret_file(path: Path, *, what: str, hex_bytes: int = 0) -> str:
+    """The text of a secret file; StartRefused if it is missing, empty, readable by others, or not `hex_bytes` bytes in hexadecimal."""
     try:
         mode = path.stat().st_mode
         text = path.read_text().strip()
@@ -64,11 +79,11 @@ def read_secret_file(path: Path, *, what: str, pattern_bytes: int = 0) -> str:
         raise StartRefused(f"{path}: {what} can be read by others; run: chmod 600 {path}")
     if not text:
         raise StartRefused(f"{path}: {what} is empty")
-    if pattern_bytes:
+    if hex_bytes:
         try:
-            right = len(bytes.fromhex(text)) == pattern_bytes
+            right = len(bytes.fromhex(text)) == hex_bytes
         except ValueError:
             right = False
         if not right:
-            raise StartRefused(f"{path}: {what} must be {pattern_bytes} bytes in hexadecimal")
+            raise StartRefused(f"{path}: {what} must be {hex_bytes} bytes in hexadecimal")
     return text

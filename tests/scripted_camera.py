@@ -9,6 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ Script = Callable[[], Iterable[Sent]]
 
 def looped(clip: Path, *, seconds: float = 1e9, first_s: float = 0.0, first_stamp: int = 1_000_000) -> Iterator[Sent]:
     """The clip over and over, at its own pace."""
-    _, units = access_units(clip)
+    _, units = _read(clip)
     length = max(unit.pts for unit in units) + TIMESCALE // 25
     for loop in itertools.count():
         for unit in units:
@@ -65,7 +66,7 @@ class ScriptedCamera(QuirkCamera):
     script: Script = lambda: ()
 
     def __post_init__(self) -> None:
-        tracks, _ = access_units(self.clip)
+        tracks, _ = _read(self.clip)
         sets = ",".join(b64encode(unit).decode() for unit in tracks[0].parameter_sets)
         self.sdp = f"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}\r\n"  # RFC 6184 8.1
 
@@ -80,6 +81,9 @@ class ScriptedCamera(QuirkCamera):
                 writer.write(packets.stream)
                 packets.frames.clear()
                 await writer.drain()
+
+
+_read = cache(access_units)
 
 
 def _payloads(data: bytes) -> Sequence[bytes]:

@@ -24,7 +24,7 @@ def run_until_told(main: Callable[[], Awaitable[None]]) -> int:
         task = asyncio.current_task()
         assert task is not None
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
         await main()
 
     try:
@@ -32,16 +32,29 @@ def run_until_told(main: Callable[[], Awaitable[None]]) -> int:
     except asyncio.CancelledError:
         return 0
     except KeepsightError as error:
-        log.error("%s", error)
-        return REFUSED_TO_START if isinstance(error, StartRefused) else 1
+        return _said([error])
     except ExceptionGroup as group:
-        refusals, rest = group.split(StartRefused)
-        if rest is not None:
-            raise
-        for refusal in refusals.exceptions if refusals is not None else ():
-            log.error("%s", refusal)
-        return REFUSED_TO_START
+        return _said(_leaves(group))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, and the fleet starts the program again
+        return _said([error])
     return 0
+
+
+def _cancel_once(task: asyncio.Task[None]) -> None:
+    """The second Ctrl-C of an impatient user must not break the orderly end the first one began."""
+    if not task.cancelling():
+        task.cancel()
+
+
+def _leaves(group: ExceptionGroup) -> list[Exception]:
+    return [leaf for one in group.exceptions for leaf in (_leaves(one) if isinstance(one, ExceptionGroup) else [one])]
+
+
+def _said(errors: list[Exception]) -> int:
+    """Logs what ended the program, errors of ours in their own words; the exit code."""
+    for error in errors:
+        log.error("%s", error, exc_info=None if isinstance(error, KeepsightError) else error)
+    return REFUSED_TO_START if all(isinstance(error, StartRefused) for error in errors) else 1
 
 
 async def beside_parent(work: Awaitable[None]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from deploy.fleet.child import REFUSED_TO_START
 from segments.clock import Clock
+from segments.errors import StartRefused
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +26,19 @@ _ENVIRONMENT_OF_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VI
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A child: its name, its command, and whether it may see the whole environment (recorders may not: it can hold keys)."""
+    """A child: its name, its command, and whether it may see the whole environment (recorders may not: it can hold keys).
+
+    Programs of the same stage end together, those of a higher stage first.
+    """
 
     name: str
     command: Sequence[str]
     trusted: bool
+    stage: int = 0
 
 
 class LocalFleet:
-    """Keeps programs running; stops them in reverse order of their start."""
+    """Keeps programs running, in the order of their stages; stops them in the reverse order."""
 
     def __init__(self, programs: Sequence[Program], *, clock: Clock, environment: Mapping[str, str] = os.environ) -> None:
         self._programs = programs
@@ -88,19 +93,22 @@ class LocalFleet:
 
     async def _stop(self) -> None:
         self._stopping = True
-        for program in reversed(self._programs):
-            process = self._running.get(program.name)
-            if process is None or process.returncode is not None:
-                continue
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
-            except TimeoutError:
-                log.error("%s does not stop; it is killed", program.name)
-                process.kill()
-                await process.wait()
+        for stage in sorted({program.stage for program in self._programs}, reverse=True):
+            await asyncio.gather(*(self._end(program.name) for program in self._programs if program.stage == stage))
+
+    async def _end(self, name: str) -> None:
+        process = self._running.get(name)
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+        except TimeoutError:
+            log.error("%s does not stop; it is killed", name)
+            process.kill()
+            await process.wait()
 
 
-class FleetStopped(RuntimeError):
-    """A program of the fleet cannot be kept running."""
+class FleetStopped(StartRefused):
+    """A program of the fleet refuses to start, and would again."""

@@ -1,4 +1,4 @@
-"""Cameras that fail in every way they know, recorded at once by the real service: what was told meanwhile, and what the timeline says after."""
+"""Cameras that fail in every way, recorded at once by the real service: what was told meanwhile, and what the timeline says after."""
 
 from __future__ import annotations
 
@@ -163,6 +163,7 @@ def stepping(clips: Clips) -> Iterator[Sent]:
 
 def scripted(clips: Clips) -> dict[str, ScriptedCamera]:
     """The cameras no third party's server can play."""
+    clips.get(width=320, height=180)  # not while the cameras play
     long = clips.get(seconds=64, gop_frames=750, width=320, height=180)
     plain = clips.get()
     return {
@@ -235,18 +236,11 @@ def night(rtsp_server: RtspServer, clips: Clips, tmp_path_factory: pytest.TempPa
     return seen
 
 
-ALL = ("dropped", "frozen", "blackholed", "stalled", "reset", "killed", "b-frames", "locked") + (
-    "resolution",
-    "ahead",
-    "back",
-    "keyless",
-    "long-gop",
-    "trusted-clock",
-    "other-clock",
-)
+LOST = ("dropped", "frozen", "blackholed", "stalled", "reset", "killed", "locked")
+BROKEN = ("b-frames", "resolution", "ahead", "back", "keyless", "long-gop", "trusted-clock", "other-clock")
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*LOST, *BROKEN])
 def test_every_moment_is_footage_or_has_one_cause(night: Night, name: str) -> None:
     """The spans follow each other without a hole, and none of them is unknown."""
     spans = night.cameras[name].spans

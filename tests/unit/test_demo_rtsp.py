@@ -7,6 +7,7 @@ import hashlib
 import re
 import socket
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 
@@ -38,6 +39,13 @@ async def cameras(count=3, silent=""):
             task.cancel()
         await asyncio.gather(*filming, return_exceptions=True)
         await asyncio.sleep(0.05)  # connections see their end
+
+
+async def left(camera):
+    """Waits until a camera has no reader."""
+    async with asyncio.timeout(5):
+        while camera._readers:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.02)
 
 
 class Client:
@@ -82,7 +90,7 @@ async def connected(port):
         writer.close()
 
 
-def url(port, camera, login=f"demo:{PASSWORD.replace(' ', '%20').replace(',', '%2C')}@"):
+def url(port, camera, login="demo:a%20pass%2Cword@"):
     return f"rtsp://{login}127.0.0.1:{port}/{camera}"
 
 
@@ -97,7 +105,7 @@ async def test_the_recorder_gets_pictures_and_sound():
             assert isinstance(tracks[0], VideoTrack)
             pictures = sink.of(0)
             assert pictures[0].key
-            assert {b.pts - a.pts for a, b in zip(pictures, pictures[1:], strict=False)} == {step}
+            assert {b.pts - a.pts for a, b in pairwise(pictures)} == {step}
         assert len(sink.opens[0][0]) == 1
 
 
@@ -108,7 +116,7 @@ async def test_sound_lies_beside_its_pictures():
         await run_until(a_source(url(port, "yard")), sink, lambda: len(sink.of(1)) >= 20)
         assert sink.opens[0][0][1] == AudioTrack(16_000, 1, sink.opens[0][0][1].config)
         sound = [unit.pts for unit in sink.of(1)]
-        assert {b - a for a, b in zip(sound, sound[1:], strict=False)} == {1024 * 90_000 // 16_000}
+        assert {b - a for a, b in pairwise(sound)} == {1024 * 90_000 // 16_000}
         assert abs(sound[0] - sink.of(0)[0].pts) < 2 * 5760 + 6000
 
 
@@ -132,7 +140,7 @@ async def test_only_the_right_login_is_let_in(login):
 
 async def test_a_silent_camera_connects_and_sends_nothing():
     """PLAY is answered, and then no packet comes; the others send."""
-    async with cameras(2, silent="yard") as (port, running), connected(port) as client:
+    async with cameras(2, silent="yard") as (port, _), connected(port) as client:
         await client.ask("DESCRIBE", "yard")
         await client.ask("SETUP", "yard/video", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
         assert (await client.ask("PLAY", "yard"))[0] == "RTSP/1.0 200 OK"
@@ -175,7 +183,9 @@ async def test_a_login_holds_for_its_request_only():
     assert PASSWORD not in repr(Account("demo", PASSWORD))
 
 
-@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"X" * (2 * HEAD_BYTES), b"OPTIONS * RTSP/1.0\r\nContent-Length: 99999\r\n\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"GET / HTTP/1.1\r\n\r\n", b"X" * (2 * HEAD_BYTES), b"OPTIONS * RTSP/1.0\r\nContent-Length: 99999\r\n\r\n"]
+)
 async def test_what_is_no_rtsp_ends_the_connection(sent):
     """Another protocol, a head without end and a body too long are not answered."""
     async with cameras(1) as (port, _), connected(port) as client:
@@ -205,9 +215,7 @@ async def test_a_reader_that_does_not_read_is_cut_off():
         (take,) = running[0]._readers
         session = take.__self__
         session._writer.write(bytes(4 * MAX_BEHIND_BYTES))
-        async with asyncio.timeout(5):
-            while running[0]._readers:
-                await asyncio.sleep(0.02)
+        await left(running[0])
         assert session.ended
 
 
@@ -218,9 +226,7 @@ async def test_nobody_looks_nothing_is_encoded():
         assert running[0]._number == 0
         sink = KeepingSink()
         await run_until(a_source(url(port, "gate")), sink, lambda: len(sink.units) >= 3)
-        async with asyncio.timeout(5):
-            while running[0]._readers:
-                await asyncio.sleep(0.02)
+        await left(running[0])
         await asyncio.sleep(0.1)
         encoded = running[0]._number
         await asyncio.sleep(0.3)

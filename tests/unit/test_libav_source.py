@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
@@ -17,38 +17,15 @@ from recorder.sources.handover import Handover
 from recorder.sources.libav import FileSource, LibavSettings, LibavSource
 from recorder.sources.limits import Limits
 from segments.clock import SystemClock
-from segments.media import AccessUnit, Track
+from segments.media import AccessUnit
 from segments.model import Cause, Credential, Sound
+from tests.keeping_sink import KeepingSink
 from tests.media import Clips, access_units
 from tests.servers.faults import TcpFaults
 from tests.servers.processes import Program, free_port, require_program
 
 CANARY = "Kenn-Wort%7"
 LOGIN = Credential("ops", CANARY)
-
-
-class KeepingSink:
-    """Keeps all it is given."""
-
-    def __init__(self) -> None:
-        self.openings: list[tuple[Sequence[Track], Sequence[str]]] = []
-        self.units: list[AccessUnit] = []
-        self.enough = asyncio.Event()
-
-    def opened(self, tracks: Sequence[Track], notes: Sequence[str]) -> None:
-        self.openings.append((tracks, notes))
-
-    def unit(self, unit: AccessUnit, arrival_us: int) -> None:
-        self.units.append(unit)
-        if len(self.units) >= 60:
-            self.enough.set()
-
-    def clock(self, pts: int, wall_us: int) -> None:
-        pass
-
-    def of(self, track: int) -> list[AccessUnit]:
-        """The units of one track."""
-        return [unit for unit in self.units if unit.track == track]
 
 
 async def _check(url: str):
