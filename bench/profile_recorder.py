@@ -1,7 +1,8 @@
 """Where a recorder's time goes: `python -m bench.profile_recorder [CAMERAS]` samples a recorder process while it records.
 
 A timer looks at the main thread's stack, and what is met while it waits for something to do does not count; a system call or a C function
-counts for the line that called it. (A timer of CPU time would go with the kernel's tick, as the polling does, and see too much of the same.)
+counts for the line that called it. (A timer of CPU time would go with the kernel's tick, as the polling does, and see the same again and
+again.)
 The threads' and modes' CPU time is the kernel's own count.
 """
 

@@ -6,14 +6,11 @@ import asyncio
 import json
 import os
 import re
-import secrets
 import shutil
 import socket
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -22,7 +19,8 @@ from rich.table import Table
 
 from deploy.archive import entry_of
 from deploy.demo_cameras.cameras import DemoCamera, demo_cameras
-from deploy.demo_checks import CameraCheck, Check
+from deploy.demo_cameras.child import CameraPlace, camera_process
+from deploy.demo_checks import CameraCheck, Check, check_status
 from deploy.fleet.child import run_until_told
 from deploy.live_table import Watcher, shown
 from deploy.logs import set_up_logs
@@ -42,7 +40,6 @@ CHECKED_S = 600
 """The checks look at so much of the end of what was recorded."""
 
 _UP_LIMIT_S = 60
-_END_LIMIT_S = 5
 _LOOK_EVERY_S = 1.0
 _LOG_LINES = 15
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
@@ -83,17 +80,6 @@ def duration_s(text: str) -> int:
     return seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the demo cameras are, and the password of their user."""
-
-    port: int
-    password: str
-
-    def url(self, camera: DemoCamera) -> str:
-        return f"rtsp://demo:{self.password}@127.0.0.1:{self.port}/{camera.id}"
-
-
 class _Demo:
     """One run of the demo; `code` is its exit code."""
 
@@ -108,7 +94,7 @@ class _Demo:
 
     async def run(self) -> None:
         """Runs until the time is over or it is cancelled; ends the service before the cameras."""
-        async with _camera_process(self._cameras) as place:
+        async with camera_process(self._cameras) as place:
             config = self._folder / "keepsight.toml"
             config.write_text(_configuration(self._folder))
             settings = load_settings(config, {})
@@ -123,7 +109,7 @@ class _Demo:
             self._checks.append(await self._verify(settings))
             self._report()
 
-    async def _add_cameras(self, settings: Settings, place: _Place) -> None:
+    async def _add_cameras(self, settings: Settings, place: CameraPlace) -> None:
         sealer = camera_sealer(settings)
         async with open_stores(settings) as stores:
             for camera in self._cameras:
@@ -164,6 +150,7 @@ class _Demo:
         self._console.print("checking what was recorded", highlight=False)
         found = await asyncio.gather(*(CameraCheck(client, camera, span).all() for camera in self._cameras))
         self._checks += [check for checks in found for check in checks]
+        self._checks.append(await check_status(client))
 
     async def _verify(self, settings: Settings) -> Check:
         """After the orderly end: index and pool must name the same objects, of the same size."""
@@ -191,32 +178,6 @@ class _Demo:
 
 
 # --- parts ---
-
-
-@asynccontextmanager
-async def _camera_process(cameras: list[DemoCamera]) -> AsyncIterator[_Place]:
-    """The cameras as a child process, which ends when its standard input does."""
-    silent = next((camera.id for camera in cameras if camera.silent), "")
-    command = [sys.executable, "-m", "deploy.demo_cameras", "--cameras", str(len(cameras)), "--silent", silent]
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, start_new_session=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    password, word = secrets.token_urlsafe(12), ""
-    try:
-        process.stdin.write(f"{password}\n".encode())
-        with suppress(TimeoutError):
-            word, _, port = (await asyncio.wait_for(process.stdout.readline(), _UP_LIMIT_S)).decode().partition(" ")
-        if word != "ready":
-            raise StartRefused("the demo cameras do not start")
-        yield _Place(int(port), password)
-    finally:
-        process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), _END_LIMIT_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
 
 
 async def _beside(service: asyncio.Task[None], work: Awaitable[None]) -> None:

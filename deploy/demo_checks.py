@@ -150,6 +150,15 @@ class CameraCheck:
         return answer
 
 
+async def check_status(client: httpx2.AsyncClient) -> Check:
+    """The service answers and has nothing that a person must look at."""
+    try:
+        alarms = (await client.get("status")).json()["alarms"]
+    except (httpx2.HTTPError, ValueError, KeyError) as error:
+        alarms = [f"the service does not say how it is ({type(error).__name__})"]
+    return Check("all", "status", fine=not alarms, said="; ".join(alarms) or "no alarms")
+
+
 def whole_footage(spans: Sequence[Mapping[str, Any]], asked: Span) -> Span:
     """The footage of a timeline; raises DataDamaged if there is none, if it begins late, ends early or has a gap inside."""
     places = [place for place, span in enumerate(spans) if span["kind"] == "footage"]

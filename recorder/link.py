@@ -136,7 +136,7 @@ def decode(line: bytes) -> Message:
         message: Message = kind(**{field.name: values[field.name] for field in fields(kind)})
         _check_names(message)
         return message
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, BadInput):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, BadInput):
         raise DataDamaged("a message on the recorder's socket cannot be read") from None
 
 

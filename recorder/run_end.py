@@ -42,13 +42,15 @@ def ended_runs(folder: Path) -> list[EndedRun]:
         with suppress(FileNotFoundError):
             text = path.read_text()
             cause = Cause(text) if text in set(Cause) else Cause.RECORDER_AWAY
-            left = any(entry.name != ENDED for entry in os.scandir(path.parent))
+            left = any(entry.name != ENDED for entry in path.parent.iterdir())
             found.append(EndedRun(path.parent.parent.name, path.parent.name, cause, path, left))
     return found
 
 
 def forget(ended: EndedRun) -> None:
-    """Removes the mark and the folders it leaves empty."""
+    """Removes the mark, what a crash left unnamed beside it, and the folders it leaves empty."""
+    for unnamed in ended.path.parent.glob(".*"):
+        unnamed.unlink(missing_ok=True)
     ended.path.unlink(missing_ok=True)
     with suppress(OSError):
         ended.path.parent.rmdir()

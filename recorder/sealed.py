@@ -48,7 +48,7 @@ def read_stub(data: bytes) -> SealedSegment:
         row["fragments"] = tuple(Fragment(*item) for item in row["fragments"])
         run["init"], run["notes"] = bytes.fromhex(run["init"]), tuple(run["notes"])
         return SealedSegment(Row(**row), Run(**run), tuple((name, value) for name, value in values["attributes"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataDamaged("a stub in the spool cannot be read") from None
 
 

@@ -20,7 +20,7 @@ from segments.model import Cause, Fragment
 RUN_START = 10 * TIMESCALE
 """The least media time a run starts at, so that no time before its first picture is ever negative."""
 MEDIA_TIME_WRAPS = 32 * 86_400 * TIMESCALE
-"""Runs start at their wall time within this period: libav drops what a later run of a playlist has from before the end of an earlier one."""
+"""Runs start at their wall time within this period: libav drops what a later run of a playlist has from before an earlier one's end."""
 WAIT_FOR_KEY = 10 * TIMESCALE
 """Media time without a key frame, after which the camera's state says so."""
 
@@ -129,7 +129,7 @@ class Session:
         self._notes: tuple[str, ...] = ()
         self._run: _Run | None = None
         self._waiting_since: int | None = None
-        self._early_report: tuple[int, int] | None = None
+        self._report: tuple[int, int] | None = None
         self._media_end = 0
 
     def opened(self, tracks: Sequence[Track], notes: Sequence[str]) -> Sequence[Instruction]:
@@ -140,11 +140,8 @@ class Session:
         return out
 
     def clock(self, pts: int, wall_us: int) -> None:
-        """A sender report of the camera; one that comes before the first key frame is kept for it."""
-        if self._run is None:
-            self._early_report = (pts, wall_us)
-        else:
-            self._run.wall.reported(pts - self._run.base, wall_us)
+        """A sender report of the camera; it counts from the next picture on, so one before the first key frame is not lost."""
+        self._report = pts, wall_us
 
     def unit(self, unit: AccessUnit, arrival_us: int) -> Sequence[Instruction]:
         """One access unit; mostly there is nothing to do yet."""
@@ -156,13 +153,13 @@ class Session:
             if not unit.key:
                 return self._no_key_yet(unit.pts)
             run = self._begin(unit, arrival_us)
-        unit = unit._replace(pts=unit.pts - run.base)
+        unit = AccessUnit(unit.track, unit.pts - run.base, unit.dts, unit.key, unit.data)  # _replace takes four times as long
         if not video:
             jump = run.audio.add(unit) if run.audio is not None else None
             return self._jumped(jump) if jump is not None else NOTHING
         run.wall.arrived(unit.pts, arrival_us)
-        if self._early_report is not None:
-            (pts, wall_us), self._early_report = self._early_report, None
+        if self._report is not None:
+            (pts, wall_us), self._report = self._report, None
             run.wall.reported(pts - run.base, wall_us)
         jump = run.video.jump(unit)
         if jump is not None:
@@ -175,7 +172,7 @@ class Session:
     def stop(self, cause: Cause, detail: str) -> Sequence[Instruction]:
         """Ends the run, if there is one: what is held back is written, the segment sealed."""
         run, self._run = self._run, None
-        self._waiting_since = self._early_report = None
+        self._waiting_since = self._report = None
         if run is None:
             return NOTHING
         out = [instruction for piece in run.video.end() for instruction in self._piece(run, piece)]
@@ -194,12 +191,11 @@ class Session:
         sound = any(not track.is_video for track in self._tracks)
         picture = next(track for track in self._tracks if isinstance(track, VideoTrack))
         media_start = self._media_start(arrival_us)
-        base = unit.pts - media_start
         run = _Run(
             id=self._new_run(),
             tracks=tuple(self._tracks),
             media_start=media_start,
-            base=base,
+            base=unit.pts - media_start,
             wall=WallTime(trust_clock=self._trust_clock),
             video=VideoTimes(self._cut.fragment),
             audio=AudioTimes(_frame_ticks(self._tracks)) if sound else None,
@@ -259,8 +255,7 @@ class Session:
         sound = (run.audio.end() if last else run.audio.before(end)) if run.audio is not None else None
         data = run.writer.add([pictures] if sound is None else [pictures, sound])
         end_us = run.segment_start_us + ticks_to_us(end - run.segment_start)
-        fragment = run.writer.fragments[-1]
-        out.append(WriteFragment(run.id, run.counter, run.segment_start_us, run.header, data, fragment, end_us, run.about))
+        out.append(WriteFragment(run.id, run.counter, run.segment_start_us, run.header, data, run.writer.fragments[-1], end_us, run.about))
         run.header = None
         return end
 

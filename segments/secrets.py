@@ -51,7 +51,7 @@ def make_secret_file(path: Path, text: str) -> None:
     """Makes a secret file that only we can read, durably, unless there is one; of several makers one wins. Raises StartRefused."""
     if path.exists():
         return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(draft, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -63,7 +63,8 @@ def make_secret_file(path: Path, text: str) -> None:
     except OSError as error:
         raise StartRefused(f"{path} cannot be made ({error.strerror}): let this user write to its folder") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def read_secret_file(path: Path, *, what: str, hex_bytes: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Fakes of the recorder's neighbours: an index and a store that can be away or die between two calls, a camera, a disk, a clock one moves."""
+"""Fakes of the recorder's neighbours: an index and a store with faults, a camera one speaks for, a quick disk, a clock one moves."""
 
 from __future__ import annotations
 

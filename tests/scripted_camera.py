@@ -37,7 +37,7 @@ Script = Callable[[], Iterable[Sent]]
 
 def looped(clip: Path, *, seconds: float = 1e9, first_s: float = 0.0, first_stamp: int = 1_000_000) -> Iterator[Sent]:
     """The clip over and over, at its own pace."""
-    _, units = _read(clip)
+    _, units = _clip(clip)
     length = max(unit.pts for unit in units) + TIMESCALE // 25
     for loop in itertools.count():
         for unit in units:
@@ -66,9 +66,10 @@ class ScriptedCamera(QuirkCamera):
     script: Script = lambda: ()
 
     def __post_init__(self) -> None:
-        tracks, _ = _read(self.clip)
+        tracks, _ = _clip(self.clip)
         sets = ",".join(b64encode(unit).decode() for unit in tracks[0].parameter_sets)
-        self.sdp = f"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}\r\n"  # RFC 6184 8.1
+        form = f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}\r\n"  # RFC 6184 part 8.1
+        self.sdp = f"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{form}"
 
     async def _play(self, writer: asyncio.StreamWriter) -> None:
         packets, began_s = Packets(), time.monotonic()
@@ -83,7 +84,7 @@ class ScriptedCamera(QuirkCamera):
                 await writer.drain()
 
 
-_read = cache(access_units)
+_clip = cache(access_units)
 
 
 def _payloads(data: bytes) -> Sequence[bytes]:

@@ -15,12 +15,11 @@ import threading
 from collections.abc import Callable
 
 from deploy.demo_cameras.cameras import MAX_CAMERAS, demo_cameras
+from deploy.demo_cameras.child import USER
 from deploy.demo_cameras.live_camera import LiveCamera
 from deploy.demo_cameras.rtsp_login import Account
 from deploy.demo_cameras.rtsp_server import RtspServer
 from segments.clock import SystemClock
-
-USER = "demo"
 
 
 async def run(port: int, count: int, silent: str, password: str) -> None:

@@ -1,7 +1,8 @@
-"""Reads all cameras of a process in turn: a few timers a second instead of a wake-up for each packet.
+"""Reads all cameras of a process in turn: ten wake-ups a second instead of one for each packet.
 
 A camera of 4 Mbit/s sends some 360 RTP packets a second. Waking up for each costs more than reading them; so what the kernel has gathered
-in a tenth of a second is read in one piece, into one buffer that all connections share.
+in a tenth of a second is read in one piece, into one buffer that all connections share. A process that wakes up finds its caches cold
+(0.4 ms here), so all connections are visited in one go.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from typing import Protocol
 
 BUFFER_BYTES = 1 << 20
 INTERVAL_S = 0.1
-PHASES = 2
-"""The connections are visited in so many groups, one after another, so that the event loop is never held for all of them at once."""
 
 
 class Polled(Protocol):
@@ -28,34 +27,31 @@ class Poller:
     def __init__(self, interval_s: float = INTERVAL_S) -> None:
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         """For reading outside of visits too, as long as nothing of it is kept."""
-        self._step_s = interval_s / PHASES
-        self._groups: list[dict[Polled, None]] = [{} for _ in range(PHASES)]
-        self._phase = 0
+        self._interval_s = interval_s
+        self._connections: dict[Polled, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, connection: Polled) -> None:
-        """Visits the connection from now on, in the smallest group."""
-        min(self._groups, key=len)[connection] = None
+        """Visits the connection from now on."""
+        self._connections[connection] = None
         if self._timer is None:
             self._schedule(asyncio.get_running_loop().time())
 
     def remove(self, connection: Polled) -> None:
         """Visits it no more; fine if it was never added."""
-        for group in self._groups:
-            group.pop(connection, None)
+        self._connections.pop(connection, None)
 
     def _schedule(self, last: float) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(max(last + self._step_s, loop.time()), self._visit_group, last + self._step_s)
+        due = last + self._interval_s
+        self._timer = loop.call_at(max(due, loop.time()), self._visit_all, due)
 
-    def _visit_group(self, due: float) -> None:
-        if not any(self._groups):
+    def _visit_all(self, due: float) -> None:
+        if not self._connections:
             self._timer = None
             return
-        group = self._groups[self._phase]
-        self._phase = (self._phase + 1) % PHASES
         buffer = self.buffer
-        for connection in tuple(group):
+        for connection in tuple(self._connections):
             connection.visit(buffer)
         now = asyncio.get_running_loop().time()
-        self._schedule(due if now - due < self._step_s else now)
+        self._schedule(due if now - due < self._interval_s else now)

@@ -214,8 +214,10 @@ async def live_through(night: Night, street: Street) -> None:
         street.reset,
         street.killed,
     ]
-    await asyncio.gather(*(happen() for happen in happens), asyncio.sleep(WHOLE_S))
-    watching.cancel()
+    try:
+        await asyncio.gather(*(happen() for happen in happens), asyncio.sleep(WHOLE_S))
+    finally:
+        watching.cancel()
     for name, happened in night.cameras.items():
         happened.spans = await service.timeline(name, began_us, now_us() - 4 * US_PER_S)
 
@@ -284,8 +286,11 @@ def test_what_is_stored_is_whole(night: Night, name: str) -> None:
     """Within each run picture follows picture, and a third party reads every file without a word."""
     for run in stored_runs(night.service.pool, name):
         assert all(probe(path)["video"] == "h264" for path in run.segments)
+        numbers = run.numbers()
+        if name == "b-frames":
+            numbers = numbers[:-3]  # the stream was cut between a picture and those shown before it
         if name != "resolution":
-            assert breaks(run.numbers(), CLIP_PICTURES) == []
+            assert breaks(numbers, CLIP_PICTURES) == []
 
 
 def test_a_refused_login_is_told_and_not_hammered(night: Night) -> None:

@@ -48,7 +48,7 @@ def test_a_demo_of_some_seconds_checks_itself(tmp_path):
         code = ended(program)
     text = "\n".join(program.log)
     assert code == 0, text
-    assert len(re.findall(r"│ ok +│", text)) == 4 * 4 + 1, text
+    assert len(re.findall(r"│ ok +│", text)) == 4 * 4 + 2, text
     assert "all is there and plays" in text
     assert re.search(r"yard +│ plays +│ ok +│ \d+ fragments, \d+ pictures, \d+ pieces of sound", text), text
 

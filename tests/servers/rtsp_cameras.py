@@ -114,8 +114,10 @@ class Media:
             self.frozen_ns = GLib.get_monotonic_time() * 1000
 
     def thaw(self):
-        """Goes on with the next picture, at the present time."""
+        """Goes on with the next picture, at the present time; nothing to do for a reader that came after the freeze."""
         with self.lock:
+            if self.frozen_ns is None:
+                return
             self.late_ns += GLib.get_monotonic_time() * 1000 - self.frozen_ns
             self.frozen_ns, waiting, self.waiting = None, self.waiting, []
         for arguments in waiting:

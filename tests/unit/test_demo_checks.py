@@ -6,7 +6,7 @@ import pytest
 
 from deploy.demo import duration_s, run_demo
 from deploy.demo_cameras.cameras import demo_cameras
-from deploy.demo_checks import CameraCheck, whole_footage
+from deploy.demo_checks import CameraCheck, check_status, whole_footage
 from segments.clock import US_PER_S, iso
 from segments.errors import BadInput, DataDamaged
 from segments.model import Span
@@ -116,6 +116,17 @@ async def test_missing_sound_and_another_codec_are_found(tmp_path):
     """The playlist must name what the camera sends."""
     wrong = await red(await filled(tmp_path, Film(YARD, mute=True)), YARD)
     assert wrong["plays"] == "the playlist names no codec mp4a.*"
+
+
+@pytest.mark.parametrize(("alarms", "away", "said"), [([], False, "no alarms"), (["full"], False, "full"), ([], True, "does not answer")])
+async def test_an_alarm_is_a_finding(alarms, away, said):
+    """Nothing to look at is right; an alarm, or a recording side that does not answer, is not."""
+    api = Api()
+    api.live.said, api.live.away = {"alarms": alarms}, away
+    async with api.client() as client:
+        check = await check_status(client)
+    assert check.fine == (said == "no alarms")
+    assert said in check.said
 
 
 def spans(*lengths_s, kinds="fgf"):
