@@ -18,7 +18,7 @@ class LiveClient:
     """See `LiveFootage`; one uploader. `base_url` is the address of its local routes."""
 
     def __init__(self, base_url: str, key: str) -> None:
-        self._http = httpx2.AsyncClient(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S)
+        self._http = httpx2.AsyncClient(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S, trust_env=False)
 
     async def segments(self, camera: str) -> Sequence[tuple[Row, Run]]:
         """See `LiveFootage`."""

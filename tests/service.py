@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -37,9 +37,17 @@ class Service:
     """One service.
 
     `cameras`: a URL, or values of the camera archive, by id. `settings`: sections of the configuration, laid over the tests' own.
+    `keepsight`: another program in the place of the command.
     """
 
-    def __init__(self, folder: Path, cameras: Mapping[str, str | Mapping[str, str]] | None = None, **settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cameras: Mapping[str, str | Mapping[str, str]] | None = None,
+        *,
+        keepsight: Sequence[str] | None = None,
+        **settings: Mapping[str, Any],
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.spool = self.data / "spool"
@@ -47,6 +55,7 @@ class Service:
         self.config = folder / "keepsight.toml"
         self._cameras = cameras or {}
         self._settings = settings
+        self._keepsight = list(keepsight or KEEPSIGHT)
         self._program: Program | None = None
         self._client: httpx2.AsyncClient | None = None
 
@@ -66,13 +75,13 @@ class Service:
 
     async def start(self) -> None:
         """Starts it on what its folder holds, and waits until the API answers; raises RuntimeError with its log if it does not."""
-        self._program = Program([*KEEPSIGHT, "serve", "--config", str(self.config)])
+        self._program = Program([*self._keepsight, "serve", "--config", str(self.config)])
         await self.wait_for(self._answers)
 
     async def stop(self) -> int:
         """Ends it in order (SIGTERM), by force after a time; returns its exit code."""
         assert self._program is not None
-        left = list(self.pids().values())
+        left = list(self.pids().values()) if self._program.returncode is None else []
         if self._program.returncode is None:
             os.kill(self._program.pid, signal.SIGTERM)
         end_s = time.monotonic() + STOP_S
@@ -103,10 +112,17 @@ class Service:
 
     def kill(self, *names: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Sends a signal, at one moment, to processes that run."""
-        present = self.pids()
+        assert self._program is not None
+        present = {**self.pids(), "serve": self._program.pid}
         for name in names:
             if name in present:
                 os.kill(present[name], number)
+
+    async def gone(self, pids: Iterable[int], limit_s: float = LIMIT_S) -> None:
+        """Waits until these processes have ended; raises TimeoutError."""
+        async with asyncio.timeout(limit_s):
+            while any(Path(f"/proc/{pid}").exists() for pid in pids):  # noqa: ASYNC110 - a process tells no event
+                await asyncio.sleep(0.05)
 
     @property
     def log(self) -> str:

@@ -1,27 +1,46 @@
 """The rule broken on purpose: a service whose uploader removes the spool file, and only then puts object and row.
 
-`python -m tests.faults.careless serve ...` in the place of `keepsight`.
+`python -m tests.faults.careless serve ...` takes the place of `keepsight serve ...`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import replace
 from typing import Any
 
 import deploy.cli
 import deploy.serve
 import recorder.uploader
 from deploy import processes
-from recorder.recorder_orders import command_for
+from segments.commit import commit
 
 BEFORE_S = 1.0
+COMMAND = (sys.executable, "-m", "tests.faults.careless")
+_command_for = processes.command_for
 
 
-async def remove_first(segment: Any, path: Any, **parts: Any) -> Any:
+async def remove_first(segment: Any, body: Any, **parts: Any) -> Any:
     """A commit as it must not be."""
-    data = path.read_bytes()
-    path.unlink()
+    data = body.read_bytes()
+    body.unlink()
     await asyncio.sleep(BEFORE_S)
-    return await keeping_commit(segment, data, **parts)
+    return await commit(segment, data, **parts)
+
+
+def careless_command(program: str, argument: Any) -> list[str]:
+    """Of all programs only the uploader is another."""
+    return [*COMMAND, program, argument] if program == "uploader" else _command_for(program, argument)
+
+
+def main() -> int:
+    """`serve`, or the uploader it starts."""
+    if sys.argv[1] == "uploader":
+        recorder.uploader.commit = remove_first
+        return processes.main(sys.argv[1:])
+    deploy.serve.command_for = careless_command
+    return deploy.cli.main() or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -98,7 +98,9 @@ class Judgement:
 def judge(witness: Witness, objects: Mapping[str, bytes]) -> Judgement:
     """Compares what was acknowledged with all objects of a stopped service's pool, read past our code."""
     whole = {(key.camera, key.run, key.counter): data for name, data in objects.items() if not (key := parse_key(name)).is_end}
-    lost = sum(_digest(whole.get(piece[:3], b"")[piece.offset : piece.offset + piece.length]) != hash_ for piece, hash_ in witness.pieces.items())
+    lost = sum(
+        _digest(whole.get(piece[:3], b"")[piece.offset : piece.offset + piece.length]) != hash_ for piece, hash_ in witness.pieces.items()
+    )
     stored = Counter(
         (key[0], _digest(data[part.offset : part.offset + part.length])) for key, data in whole.items() for part in scan(data).fragments
     )

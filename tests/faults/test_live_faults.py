@@ -1,0 +1,120 @@
+"""Faults of the machine under a live service: killed, stopped and locked out, it loses nothing that it acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from segments.clock import US_PER_S
+from tests.builders import at
+from tests.faults import careless
+from tests.faults.live_kills import kill_live
+from tests.faults.witness import Witness, judge, objects_of
+from tests.servers.rtsp import RtspServer
+from tests.service import Service
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+BACK_S = 5.0
+LOCKED_S = 20.0
+STOPPED_S = 10.0
+CLIP_PICTURES = 100
+
+
+def urls(server: RtspServer, test: str) -> list[str]:
+    """Three cameras, one with sound."""
+    return [server.url(f"{kind}/{test}-{n}") for n, kind in enumerate(("h264", "h264", "aac"))]
+
+
+async def test_killed_processes_lose_nothing_acknowledged(rtsp_server: RtspServer, tmp_path: Path) -> None:
+    """Recorder, uploader, and both, killed at random: every acknowledged fragment is stored once, index and pool agree, recording is soon back."""
+    done = await kill_live(tmp_path, urls(rtsp_server, "kill"), 9)
+
+    assert done.judgement.acknowledged > 50
+    assert done.judgement.wrong == 0, done.judgement
+    assert done.back_p99_s <= BACK_S, done.back_s
+    assert done.causes <= {"recorder-away", "reconnecting"}
+
+
+async def test_an_uploader_that_removes_first_is_found_out(rtsp_server: RtspServer, tmp_path: Path) -> None:
+    """The control: where the spool file goes before object and row are there, kills lose what was acknowledged, and the judge sees it."""
+    done = await kill_live(tmp_path, urls(rtsp_server, "careless"), 6, keepsight=careless.COMMAND)
+
+    assert done.judgement.lost > 0
+
+
+async def test_a_service_killed_whole_comes_back(rtsp_server: RtspServer, tmp_path: Path) -> None:
+    """The parent is killed: its processes end by themselves, a new service finds spool and ports free, and nothing acknowledged is lost."""
+    cameras = {"gate": rtsp_server.url("h264/whole")}
+    service = Service(tmp_path, cameras)
+    async with service:
+        await service.wait_for(lambda: service.is_recording("gate"))
+        began_us = time.time_ns() // 1000
+        async with Witness(service, ["gate"]) as witness:
+            await asyncio.sleep(6)
+            old = service.pids()
+            service.kill("serve")
+            await service.gone(old.values())
+            await service.start()
+            await service.wait_for(lambda: service.is_recording("gate"))
+            await asyncio.sleep(6)
+        spans = await service.timeline("gate", began_us, time.time_ns() // 1000 - 4 * US_PER_S)
+        await service.stop()
+    assert {span.get("cause") for span in spans} <= {None, "recorder-away", "reconnecting"}
+    judgement = judge(witness, objects_of(service.pool))
+    assert judgement.acknowledged > 3
+    assert judgement.wrong == 0, judgement
+
+
+async def test_a_stopped_recorder_and_a_locked_index_lose_nothing(rtsp_server: RtspServer, tmp_path: Path) -> None:
+    """A recorder that stands still for 10 s is soon back; while another holds the index for 20 s recording goes on, and all is indexed after."""
+    cameras = {f"cam{n}": url for n, url in enumerate(urls(rtsp_server, "stop"))}
+    service = Service(tmp_path, cameras)
+    async with service:
+        await service.wait_for(lambda: service.is_recording(*cameras))
+        began_us = time.time_ns() // 1000
+        async with Witness(service, list(cameras)) as witness:
+            await asyncio.sleep(4)
+            service.kill("recorder-0", number=signal.SIGSTOP)
+            await asyncio.sleep(STOPPED_S)
+            service.kill("recorder-0", number=signal.SIGCONT)
+            went_on_us = time.time_ns() // 1000
+            await asyncio.sleep(BACK_S + 1)
+            locked_us = time.time_ns() // 1000
+            await asyncio.to_thread(hold, service.data / "index.sqlite", LOCKED_S)
+            freed_us = time.time_ns() // 1000
+            indexed_s = await service.wait_for(lambda: _indexed(service, cameras, freed_us), 60)
+        until_us = time.time_ns() // 1000 - 4 * US_PER_S
+        timelines = {camera: await service.timeline(camera, began_us, until_us) for camera in cameras}
+        await service.stop()
+    judgement = judge(witness, objects_of(service.pool))
+    assert judgement.acknowledged > 50
+    assert judgement.wrong == 0, judgement
+    assert indexed_s < 40
+    for spans in timelines.values():
+        footage = [(at(span["from"]), at(span["to"])) for span in spans if span["kind"] == "footage"]
+        assert "unknown" not in {span.get("cause") for span in spans}
+        assert next(start for start, end in footage if end > went_on_us) <= went_on_us + BACK_S * US_PER_S
+        assert any(start < locked_us and end > freed_us for start, end in footage), "recording did not go on while the index was locked"
+
+
+async def _indexed(service: Service, cameras: dict[str, str], until_us: int) -> bool:
+    """Whether everything up to a moment has left the spool."""
+    for camera in cameras:
+        if any(segment["row"]["start_us"] < until_us for segment in await service.live(camera)):
+            return False
+    return True
+
+
+def hold(index: Path, seconds: float) -> None:
+    """Keeps the index for itself, as a foreign process would."""
+    database = sqlite3.connect(index, isolation_level=None, timeout=10)
+    database.execute("BEGIN EXCLUSIVE")
+    time.sleep(seconds)
+    database.execute("ROLLBACK")
+    database.close()
