@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import shutil
 import socket
 import subprocess
 import threading
@@ -44,11 +43,9 @@ class PageServer:
 
 @functools.cache
 def built_console() -> Path:
-    """The folder of the page as its sources are now; builds it, once a process. Raises FileNotFoundError without npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise FileNotFoundError("the page is built by npm, which comes with Node 20.19 or newer: install it, or run `make setup`")
-    if not (CONSOLE / "node_modules" / "vite").is_dir():
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=CONSOLE, check=True, capture_output=True)
-    subprocess.run([npm, "run", "build"], cwd=CONSOLE, check=True, capture_output=True)
-    return CONSOLE / "dist"
+    """The folder of the page as its sources are now; what is older is built anew by `make console`, once a process."""
+    built = CONSOLE / "dist" / "index.html"
+    sources = [*CONSOLE.glob("src/**/*"), *CONSOLE.glob("*.ts"), *CONSOLE.glob("*.json"), CONSOLE / "index.html"]
+    if not built.exists() or built.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+        subprocess.run(["make", "console"], cwd=CONSOLE.parents[1], check=True, capture_output=True)
+    return built.parent
