@@ -102,7 +102,7 @@ async def recorder_cost(cameras: Cameras, count: int, window: Window) -> Cost:
             before = stand_in.durable_bytes
             cost = await _measured([process.pid], count, window.measure_s, lambda: None)
             durable = replace(cost, used=cost.used._replace(written_bytes=stand_in.durable_bytes - before))
-    _must_have_arrived("the recorder", cameras, min(cost, durable, key=lambda each: each.bits_per_s))
+    must_have_arrived("the recorder", min(cost, durable, key=lambda each: each.bits_per_s), cameras.bits_per_s)
     return cost
 
 
@@ -113,7 +113,7 @@ async def peer_cost(cameras: Cameras, count: int, window: Window) -> Cost:
             tidy = lambda: _remove_finished(Path(folder))  # noqa: E731
             await _watched(pids, window.settle_s, tidy)
             cost = await _measured(pids, count, window.measure_s, tidy)
-    _must_have_arrived("ffmpeg", cameras, cost)
+    must_have_arrived("ffmpeg", cost, cameras.bits_per_s)
     return cost
 
 
@@ -187,8 +187,7 @@ async def _stop(processes: Sequence[asyncio.subprocess.Process]) -> None:
 async def _measured(pids: Sequence[int], count: int, seconds: float, tidy: Callable[[], None]) -> Cost:
     before, start = usage(pids), time.monotonic()
     highest = await _watched(pids, seconds, tidy)
-    after, taken_s = usage(pids), time.monotonic() - start
-    used = Usage(*(late - early for early, late in zip(before, after, strict=True)))
+    used, taken_s = usage(pids).since(before), time.monotonic() - start
     return Cost(count, taken_s, used, highest)
 
 
@@ -203,9 +202,10 @@ async def _watched(pids: Sequence[int], seconds: float, tidy: Callable[[], None]
     return highest
 
 
-def _must_have_arrived(side: str, cameras: Cameras, cost: Cost) -> None:
-    if cost.bits_per_s < ARRIVED * cameras.bits_per_s:
+def must_have_arrived(side: str, cost: Cost, sent_bits_per_s: float) -> None:
+    """Raises NotArrived if a side wrote less than what each camera sent, but for what the window's ends cut off."""
+    if cost.bits_per_s < ARRIVED * sent_bits_per_s:
         raise NotArrived(
-            f"{side} kept {cost.bits_per_s / 1e6:.2f} of {cameras.bits_per_s / 1e6:.2f} Mbit/s of {cost.cameras} cameras; "
+            f"{side} kept {cost.bits_per_s / 1e6:.2f} of {sent_bits_per_s / 1e6:.2f} Mbit/s of {cost.cameras} cameras; "
             "the measurement does not count: run it on a machine with less other work"
         )

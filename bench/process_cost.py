@@ -25,6 +25,10 @@ class Usage(NamedTuple):
         """Both modes together."""
         return self.user_s + self.system_s
 
+    def since(self, earlier: Usage) -> Usage:
+        """What was used in between."""
+        return Usage(self.user_s - earlier.user_s, self.system_s - earlier.system_s, self.written_bytes - earlier.written_bytes)
+
 
 def usage(pids: Iterable[int]) -> Usage:
     """The sum over these processes; raises FileNotFoundError if one is gone, for then a figure would be too small."""

@@ -31,14 +31,18 @@ class StandIn:
         self._all_recording = asyncio.Event()
         self._connected = asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._serving: dict[asyncio.Future[None], Link] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_unix_server(self._serve, self._socket, limit=MAX_MESSAGE_BYTES)
+        self._server = await asyncio.start_unix_server(self._accept, self._socket, limit=MAX_MESSAGE_BYTES)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
+        for link in self._serving.values():
+            link.close()
+        await asyncio.gather(*self._serving)
 
     async def connected(self) -> None:
         """Waits for the recorder."""
@@ -51,8 +55,11 @@ class StandIn:
         except TimeoutError:
             raise TimeoutError(f"{len(self._recording)} of {len(self._cameras)} cameras are being recorded") from None
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(reader, writer)
+        self._serving[asyncio.ensure_future(self._serve(link))] = link
+
+    async def _serve(self, link: Link) -> None:
         while (message := await link.receive()) is not None:
             match message:
                 case Hello():

@@ -55,7 +55,7 @@ async def test_an_idle_poller_sets_no_timer_and_wakes_up_again():
     poller, done = Poller(interval_s=0.01), asyncio.Event()
     only = CountingConnection(lambda n: poller.remove(only))
     poller.add(only)
-    while poller._timer is not None:
+    while poller._timer is not None:  # noqa: ASYNC110 - it has nobody to tell
         await asyncio.sleep(0.005)
     poller.add(CountingConnection(lambda n: done.set()))
     await asyncio.wait_for(done.wait(), 10)
