@@ -23,8 +23,8 @@ class Services:
     """The surroundings of one application.
 
     `pools` are the object stores by the name rows call them. `token`, if set, is asked of every route but health. `console` is the folder
-    of the built page, served at `/` if it is there. `hosts` are the names the service answers to where no token is asked for, so that a page
-    of another name cannot read from it through a browser (DNS rebinding); empty: any.
+    of the built page, served at `/` if it is there. `hosts` are the names the service answers to where no token is asked for, so that a
+    page of another name cannot read from it through a browser (DNS rebinding); empty: any.
     """
 
     index: PlaybackIndex

@@ -1,4 +1,4 @@
-"""Where segments are cut: at the first key frame past a boundary; each camera has a phase of its own, so that a thousand never cut at once."""
+"""Where segments are cut: at the first key frame past a boundary, with a phase a camera, so that a thousand never cut at once."""
 
 from __future__ import annotations
 

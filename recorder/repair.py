@@ -108,7 +108,8 @@ def _written(path: Path) -> bytes:
 def facts_of(torn: SpoolFile, found: Scan, run: Run | None) -> Facts:
     """What is known of a segment without its writer.
 
-    A run that the index does not know yet is taken to start with this segment; the first segment of the run says it right. Whether the clock was synchronised died with the writer, so that is not claimed.
+    A run that the index does not know yet is taken to start with this segment; the first segment of the run says it right. Whether the
+    clock was synchronised died with the writer, so that is not claimed.
     """
     first, last = found.fragments[0], found.fragments[-1]
     video = next((track for track in found.tracks if isinstance(track, VideoTrack)), None)

@@ -1,7 +1,8 @@
 """Times of a video track: repairs what a camera got slightly wrong, orders decoding times, and says when a run must end.
 
-RTP carries presentation times only, and libav's decoding times depend on the container, so both are treated alike: within a group of pictures
-the i-th unit decoded gets the i-th smallest presentation time as its decoding time, and a signed composition offset (ISO/IEC 14496-12, 8.6.1.3).
+RTP carries presentation times only, and libav's decoding times depend on the container, so both are treated alike: within a group of
+pictures the i-th unit decoded gets the i-th smallest presentation time as its decoding time, and a signed composition offset
+(ISO/IEC 14496-12, 8.6.1.3).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ MAX_GAP = 2 * TIMESCALE
 MAX_REORDER = TIMESCALE
 """How far a unit may lie before the latest one, as B-frames do; further back means that the camera's clock was set back."""
 REORDER_WAIT = 16
-"""Units read past a key frame, in a stream with B-frames, before the group in front of it is closed: leading pictures belong in front of it."""
+"""Units read past a key frame, in a stream with B-frames, before the group in front of it is closed: its leading pictures may follow."""
 
 
 class Jump(NamedTuple):
@@ -157,7 +158,7 @@ class AudioTimes:
         while len(queue) > 1 and queue[0][0] < end_pts:
             pts, unit = queue.pop(0)
             duration = queue[0][0] - pts
-            samples.append(Sample(pts, pts, duration, True, unit.data))
+            samples.append(Sample(pts, pts, duration, key=True, data=unit.data))
             self._floor = pts + duration - 1
         return samples
 
@@ -173,4 +174,4 @@ class AudioTimes:
         last_pts, last = self._queue[-1]
         samples = self.before(last_pts + 1)
         self._queue = []
-        return [*samples, Sample(last_pts, last_pts, self._frame_ticks, True, last.data)]
+        return [*samples, Sample(last_pts, last_pts, self._frame_ticks, key=True, data=last.data)]

@@ -56,10 +56,8 @@ class WallTime:
 
     def segment_start(self, pts: int) -> int:
         """The wall time of a segment that starts at `pts`; call it once a segment, in order."""
-        if self._trust_clock and self._camera_offset is not None:
-            offset = self._camera_offset
-        else:
-            offset = self._estimate()
+        trusted = self._camera_offset if self._trust_clock else None
+        offset = self._estimate() if trusted is None else trusted
         if self._placed is not None:
             placed_pts, placed_offset = self._placed
             limit = ticks_to_us(max(pts - placed_pts, 0)) * MAX_SLEW_PPM // 1_000_000
