@@ -101,7 +101,9 @@ def entry_of(values: Mapping[str, str], *, now_us: int, default_pool: str) -> En
     camera_id = text.get("id", "")
     if CAMERA_ID.fullmatch(camera_id) is None:
         raise BadInput(f"id: {camera_id!r} is not 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit")
-    url, credential = split_credentials(text.get("url", ""))
+    if not text.get("url"):
+        raise BadInput("url: is missing")
+    url, credential = split_credentials(text["url"])
     parse_url(url, CAMERA_SCHEMES)
     camera = Camera(
         id=camera_id,

@@ -2,6 +2,8 @@
 
 Exit codes: 0 done; 1 done, and what was looked at is not as it should be; 2 wrong input; 3 refused to start; 4 no answer from a store,
 an index or the service.
+
+What only one command needs (web server, decoders) is imported by that command: `keepsight --help` answers at once.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from deploy import cli_cameras, cli_footage, cli_store
 from deploy.cli_frame import Config, config_path, out, settings_of
 from deploy.fleet.child import run_until_told
 from deploy.logs import set_up_logs
-from deploy.serve import serve
+from deploy.settings import base_url
 
 app = typer.Typer(
     name="keepsight",
@@ -36,9 +38,11 @@ app.command("verify")(cli_store.verify_)
 @app.command("serve")
 def serve_(config: Config = None) -> None:
     """Run the whole service on this machine: recorders, uploader, API and page. Ends in order on Ctrl-C or SIGTERM."""
+    from deploy.serve import serve
+
     settings = settings_of(config)
     set_up_logs("serve")
-    out.print(f"page and API: http://{settings.api.host}:{settings.api.port}/", highlight=False)
+    out.print(f"page and API: {base_url(settings.api.host, settings.api.port)}/", highlight=False)
     raise typer.Exit(run_until_told(lambda: serve(settings, config_path(config))))
 
 

@@ -14,7 +14,6 @@ import typer
 from rich.table import Table
 
 from deploy.archive import COLUMNS, BadLine, Entry, entry_of, read_archive
-from deploy.camera_test import try_camera
 from deploy.cli_frame import CameraId, Config, Exit, Json, fail, guarded, out, print_json, settings_of, with_stores
 from deploy.settings import Settings
 from deploy.wiring import Stores, camera_sealer
@@ -83,6 +82,8 @@ def try_out(
     config: Config = None,
 ) -> None:
     """Open a camera, look at its stream for some seconds, and say what it sends. Nothing is recorded."""
+    from deploy.camera_test import try_camera
+
     settings = settings_of(config)
     found, credential = with_stores(settings, lambda stores: _camera_and_credential(stores, settings, camera))
     report = guarded(lambda: asyncio.run(try_camera(found, credential, settings, seconds)))

@@ -12,7 +12,6 @@ import typer
 from rich.table import Table
 
 from deploy.cli_frame import CameraId, Config, Exit, Json, guarded, moment_us, out, print_json, settings_of, with_stores
-from deploy.export import export_footage
 from deploy.settings import Settings, base_url
 from deploy.wiring import api_token
 from segments.clock import US_PER_S, SystemClock, iso
@@ -67,6 +66,8 @@ def export(
     config: Config = None,
 ) -> None:
     """Write a span as playable mp4, byte for byte as it was stored, with a manifest beside it."""
+    from deploy.export import export_footage
+
     settings = settings_of(config)
     span = guarded(lambda: span_of(from_, to))
     written = with_stores(settings, lambda stores: export_footage(stores, camera, span, file))

@@ -12,7 +12,6 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.cli_frame import Config, Exit, Json, err, guarded, out, print_json, settings_of, with_stores
-from deploy.serve import check_stores, checked
 from deploy.wiring import Stores
 from segments.clock import SystemClock
 from segments.compare import Level
@@ -102,6 +101,8 @@ def rebuild_(
 @config_app.command("check")
 def check_config(config: Config = None) -> None:
     """Check the configuration as a start would: keys, folders, space, ports, secrets, index and pools. Nothing is started."""
+    from deploy.serve import check_stores, checked
+
     settings = settings_of(config)
 
     def whole() -> None:

@@ -91,7 +91,7 @@ async def run_uploader(settings: Settings) -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_serve_http(local, settings.internal.host, settings.internal.port))
                 tasks.create_task(uploader.run())
-                tasks.create_task(shards.write_states())
+                tasks.create_task(shards.states.write())
                 tasks.create_task(_tidy(live, clock))
         finally:
             server.close()
@@ -155,7 +155,7 @@ async def _tidy(live: LiveEdge, clock: SystemClock) -> None:
 
 async def _end_uploader(shards: ShardServer, uploader: Uploader) -> None:
     """Recorders have ended before: leases are given back, states are written, and the last segments go up if that is quick."""
-    for last in (shards.release, shards.flush_states, uploader.work):
+    for last in (shards.release, shards.states.flush, uploader.work):
         with contextlib.suppress(KeepsightError, TimeoutError):
             async with asyncio.timeout(LAST_WORK_S):
                 await last()

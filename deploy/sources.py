@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from ipaddress import ip_network
 
-from recorder.address import RTSP_SCHEMES, resolve_and_pin
+from recorder.address import RTSP_SCHEMES, Resolver, resolve, resolve_and_pin
 from recorder.link import AssignedCamera
 from recorder.sound import make_sound_encoder
 from recorder.source import Source
@@ -24,9 +24,11 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 class SourceOpener:
     """Makes the source of a camera; one a process, since all RTSP cameras share a poller."""
 
-    def __init__(self, networks: Sequence[str], *, allow_loopback: bool, silence_s: float, clock: Clock) -> None:
+    def __init__(
+        self, networks: Sequence[str], *, allow_loopback: bool, silence_s: float, clock: Clock, resolver: Resolver = resolve
+    ) -> None:
         allowed = [ip_network(text) for text in (*networks, *(LOOPBACK if allow_loopback else ()))]
-        self._check = partial(resolve_and_pin, networks=allowed)
+        self._check = partial(resolve_and_pin, networks=allowed, resolver=resolver)
         self._clock = clock
         self._poller = Poller()
         self._limits = Limits(silence_s=silence_s)

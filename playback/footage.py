@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,21 +42,25 @@ async def live_edge(services: Services, camera: str, span: Span) -> LiveEdge:
 
 
 async def rows_of(services: Services, camera: str, span: Span) -> tuple[list[Row], LiveEdge]:
-    """All rows of a span, those of the live edge included; where a segment is in both, the index is right."""
-    edge, rows = await asyncio.gather(live_edge(services, camera, span), rows_between(services.index, camera, span))
+    """All rows of a span, those of the live edge included; where a segment is in both, the index is right.
+
+    The live edge first: what leaves it in between is then found in the index, never in neither.
+    """
+    edge = await live_edge(services, camera, span)
+    rows = await rows_between(services.index, camera, span)
     by_position: dict[RowPosition, Row] = {row.position: row for row in (*edge.rows, *rows)}
     return sorted(by_position.values(), key=lambda row: row.position), edge
 
 
 async def run_of(services: Services, camera: str, run_id: str) -> Run:
-    """A run, indexed or live; raises NotFound."""
+    """A run, indexed or live; raises NotFound. It may be indexed between the two looks, so the index is asked once more."""
     try:
         return await services.index.run(camera, run_id)
     except NotFound:
         for row, run in await services.live.segments(camera):
             if row.run == run_id:
                 return run
-        raise
+    return await services.index.run(camera, run_id)
 
 
 async def row_of(services: Services, camera: str, position: RowPosition) -> Row:

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from recorder.backoff import BackoffSettings, ConnectRate
 from recorder.cutter import CutSettings
-from recorder.link import Assign, AssignedCamera, Counts, Durable, Hello, LeaseIs, Link, Message, Sealed, StateIs, connect
+from recorder.link import Assign, AssignedCamera, Counts, Hello, LeaseIs, Link, Message, Sealed, StateIs, connect
+from recorder.open_fragments import OpenFragments
 from recorder.runner import ROOM_BYTES, CameraRunner, SegmentSpool
 from recorder.session import RunAbout, Session
 from recorder.source import Source
@@ -54,17 +55,6 @@ class RecorderSettings:
 
 
 @dataclass(slots=True)
-class _Open:
-    """An open segment's fragments; the first `durable` of them are acknowledged."""
-
-    segment: OpenSegment
-    about: RunAbout
-    fragments: list[Fragment] = field(default_factory=list)
-    ends_us: list[int] = field(default_factory=list)
-    durable: int = 0
-
-
-@dataclass(slots=True)
 class _Camera:
     """A camera being recorded."""
 
@@ -100,7 +90,7 @@ class Recorder:
         self._n = 0
         self._lease_until_ns: int | None = None
         self._cameras: dict[str, _Camera] = {}
-        self._open: dict[OpenSegment, _Open] = {}
+        self._open: dict[OpenSegment, OpenFragments] = {}
         self._states: dict[str, StateIs] = {}
         self._changes: deque[StateIs] = deque(maxlen=CHANGES_KEPT)
         self._buffered = self._durable = 0
@@ -153,7 +143,7 @@ class Recorder:
         for state in [*(state for state in self._states.values() if state not in recent), *recent]:
             link.send(state)
         for entry in self._open.values():
-            link.send(self._durable_message(entry, 0))
+            link.send(entry.word())
 
     async def _told(self, message: Message) -> None:
         match message:
@@ -242,25 +232,11 @@ class Recorder:
 
     def _acknowledge(self, segment: OpenSegment, durable_bytes: int) -> None:
         entry = self._open.get(segment)
-        if entry is None:
-            return
-        first = entry.durable
-        while entry.durable < len(entry.fragments):
-            fragment = entry.fragments[entry.durable]
-            if fragment.offset + fragment.length > durable_bytes:
-                break
-            entry.durable += 1
-        fresh = entry.durable - first
-        if fresh:
-            self._buffered -= fresh
-            self._durable += fresh
-            self._tell(self._durable_message(entry, first))
-
-    def _durable_message(self, entry: _Open, first: int) -> Durable:
-        segment, last = entry.segment, entry.durable
-        end_us = entry.ends_us[last - 1] if last else segment.start_us
-        fragments = tuple(entry.fragments[first:last])
-        return Durable(segment.camera, segment.run, segment.counter, segment.start_us, end_us, entry.about, fragments)
+        word = entry.acknowledge(durable_bytes) if entry is not None else None
+        if word is not None:
+            self._buffered -= len(word.fragments)
+            self._durable += len(word.fragments)
+            self._tell(word)
 
     async def _mind_lease(self) -> None:
         while True:
@@ -289,16 +265,15 @@ class Recorder:
         """See `Listener`."""
         entry = self._open.get(segment)
         if entry is None:
-            entry = self._open[segment] = _Open(segment, about)
-        entry.fragments.append(fragment)
-        entry.ends_us.append(end_us)
+            entry = self._open[segment] = OpenFragments(segment, about)
+        entry.add(fragment, end_us)
         self._buffered += 1
 
     def torn(self, segment: OpenSegment) -> None:
         """See `Listener`."""
         entry = self._open.pop(segment, None)
         if entry is not None:
-            self._buffered -= len(entry.fragments) - entry.durable
+            self._buffered -= entry.buffered
 
     def _tell(self, message: Message) -> None:
         if self._link is not None:

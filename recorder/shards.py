@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
 from recorder.link import Assign, AssignedCamera, Counts, Durable, Hello, LeaseIs, Link, Message, Sealed, StateIs
 from recorder.live import LiveEdge
 from recorder.placement import shard_of
+from recorder.states import StateQueue
 from segments.clock import US_PER_S, Clock, day_of
-from segments.errors import DataDamaged, KeepsightError, TryAgain
+from segments.errors import DataDamaged, KeepsightError
 from segments.model import Camera, CameraState, Cause, Credential, Lease, StateChange
 from segments.patience import some_at_once
 from segments.ports import Cameras, Credentials, Leases, States
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING_STATES = 100_000
 MAX_CAMERAS = 5_000
 """Of one shard: what a recorder can be told in one message. It carries far fewer."""
 STATES_AT_ONCE = 16
-RETRY_S = 1.0
 
 
 class ShardIndex(Cameras, Credentials, Leases, States, Protocol):
@@ -80,9 +79,7 @@ class ShardServer:
         self._end_runs = end_runs
         self._clock = clock
         self._connected: dict[int, _Shard] = {}
-        self._states: deque[StateChange] = deque(maxlen=MAX_WAITING_STATES)
-        self._noted = asyncio.Event()
-        self._last: dict[str, StateChange] = {}
+        self.states = StateQueue(index, clock)
 
     @property
     def alarms(self) -> list[str]:
@@ -96,7 +93,7 @@ class ShardServer:
     def camera_states(self) -> dict[str, int]:
         """How many cameras of the connected recorders are in each state."""
         cameras = (item.camera.id for shard in self._connected.values() for item in shard.cameras or ())
-        return dict(Counter(self._last[camera].state.value for camera in cameras if camera in self._last))
+        return dict(Counter(state.value for camera in cameras if (state := self.states.present(camera)) is not None))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One recorder's connection, from its hello to its end."""
@@ -111,30 +108,6 @@ class ShardServer:
             return  # the service stops; asyncio's own server would log this as an error
         finally:
             link.close()
-
-    async def write_states(self) -> None:
-        """Writes state changes down, in order, as long as it takes; runs until cancelled."""
-        while True:
-            try:
-                await self.flush_states()
-            except TryAgain:
-                await self._clock.sleep(RETRY_S)
-                continue
-            self._noted.clear()
-            await self._noted.wait()
-
-    async def flush_states(self) -> None:
-        """Writes what waits, in order. Raises TryAgain, and then what is not written waits on."""
-        while self._states:
-            change = self._states[0]
-            try:
-                await self._index.put_state(change)
-            except TryAgain:
-                raise
-            except KeepsightError as error:
-                log.error("a state of camera %s cannot be written and is dropped: %s", change.camera, error)
-            if self._states and self._states[0] is change:  # else the queue was full meanwhile
-                self._states.popleft()
 
     async def release(self) -> None:
         """Gives the leases back and says that nobody records: the orderly end."""
@@ -160,7 +133,7 @@ class ShardServer:
     def _heard(self, shard: _Shard, message: Message) -> None:
         match message:
             case StateIs(camera, at_us, state, cause, detail):
-                self._note(StateChange(camera, at_us, state, cause, detail))
+                self.states.note(StateChange(camera, at_us, state, cause, detail))
             case Durable():
                 self._live.durable(message)
             case Sealed(camera, run, counter):
@@ -172,20 +145,29 @@ class ShardServer:
                 pass
 
     async def _keep(self, shard: _Shard) -> None:
-        """Lease and cameras of one recorder, as long as it is connected."""
+        """Lease and cameras of one recorder while it is connected. It hears each second how its lease stands, even if the index hangs."""
+        step_s = min(1.0, self._settings.lease_s / 3)
         answers = True
         while True:
+            holding = asyncio.ensure_future(self._hold(shard))
             try:
-                await self._hold(shard)
+                while not (await asyncio.wait((holding,), timeout=step_s))[0]:
+                    self._say_lease(shard, answers=False)
+                holding.result()
                 answers = True
             except KeepsightError as error:
                 if answers:
                     log.warning("the index does not answer (%s); recording goes on", error)
                 answers = False
-            if shard.epoch:
-                left_us = shard.lease.expires_us - self._clock.now_us() if shard.lease is not None else 0
-                shard.link.send(LeaseIs(shard.epoch, left_us / US_PER_S, answers))
-            await self._clock.sleep(min(1.0, self._settings.lease_s / 3))
+            finally:
+                holding.cancel()
+            self._say_lease(shard, answers=answers)
+            await self._clock.sleep(step_s)
+
+    def _say_lease(self, shard: _Shard, *, answers: bool) -> None:
+        if shard.epoch:
+            left_us = shard.lease.expires_us - self._clock.now_us() if shard.lease is not None else 0
+            shard.link.send(LeaseIs(shard.epoch, left_us / US_PER_S, answers))
 
     async def _hold(self, shard: _Shard) -> None:
         """One turn: the lease taken or renewed, then the cameras sent if it is time. May be cut short by the index at any point."""
@@ -294,15 +276,4 @@ class ShardServer:
         await self._end_runs(lease.epoch, cameras, sorted(months))
 
     def _away(self, camera: str, at_us: int, detail: str) -> None:
-        self._note(StateChange(camera, at_us, CameraState.WAITING, Cause.RECORDER_AWAY, detail))
-
-    def _note(self, change: StateChange) -> None:
-        """Queues a change for the index. What is said later counts, though footage may begin before its connection was told."""
-        last = self._last.get(change.camera)
-        if last is not None and change.at_us <= last.at_us and change != last:
-            change = replace(change, at_us=last.at_us + 1)
-        self._last[change.camera] = change
-        if len(self._states) == MAX_WAITING_STATES:
-            log.error("states wait for the index in too great a number; the oldest is dropped")
-        self._states.append(change)
-        self._noted.set()
+        self.states.note(StateChange(camera, at_us, CameraState.WAITING, Cause.RECORDER_AWAY, detail))

@@ -16,6 +16,8 @@ RESOLUTIONS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 4
 
 _ORDER = {cause: place for place, cause in enumerate(Cause)}
 _NOT_STORED = "recording, but nothing of it is stored"
+UNDER_WAY_US = 15 * US_PER_S
+"""Footage younger than this may be on its way to the disk; older, and not there, it is missing."""
 
 
 class Gap(NamedTuple):
@@ -87,6 +89,15 @@ def _reasons(span: Span, facts: Facts) -> Iterator[Gap]:
         detail = change.detail if change.cause else _NOT_STORED
         yield Gap(change.at_us, end_us, change.cause or Cause.UNKNOWN, detail)
     yield from (_lost(before, after, facts.footage) for before, after in pairwise(facts.states) if _is_loss(before, after))
+    if facts.states and facts.states[-1].state is CameraState.RECORDING:
+        yield _under_way(facts)
+
+
+def _under_way(facts: Facts) -> Gap:
+    """The newest moments of a camera that records are not durable yet: no absence, but a footage that is to come."""
+    kept_us = max((min(one.end_us, facts.now_us) for one in facts.footage if one.start_us < facts.now_us), default=0)
+    since_us = max(kept_us, facts.states[-1].at_us, facts.now_us - UNDER_WAY_US)
+    return Gap(since_us, facts.now_us, Cause.FUTURE, "being recorded")
 
 
 def _is_loss(before: StateChange, after: StateChange) -> bool:

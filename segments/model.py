@@ -156,7 +156,7 @@ class Cause(StrEnum):
     NOT_COMMISSIONED = "not-commissioned"
     """Before the camera was added."""
     FUTURE = "future"
-    """Not yet happened."""
+    """Not yet happened, or being recorded just now."""
     DISABLED = "disabled"
     RECORDER_AWAY = "recorder-away"
     SPOOL_FULL = "spool-full"

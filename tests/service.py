@@ -53,6 +53,8 @@ class Service:
         self.spool = self.data / "spool"
         self.pool = self.data / "pools" / "main"
         self.config = folder / "keepsight.toml"
+        self.token = ""
+        """The bearer token of the API, where one is set."""
         self._cameras = cameras or {}
         self._settings = settings
         self._keepsight = list(keepsight or KEEPSIGHT)
@@ -74,7 +76,9 @@ class Service:
     # --- life ---
 
     async def start(self) -> None:
-        """Starts it on what its folder holds, and waits until the API answers; raises RuntimeError with its log if it does not."""
+        """Starts it (again) on what its folder holds, and waits until the API answers; raises RuntimeError with its log if it does not."""
+        if self._program is not None:
+            self._program.kill()
         self._program = Program([*self._keepsight, "serve", "--config", str(self.config)])
         await self.wait_for(self._answers)
 
@@ -139,7 +143,9 @@ class Service:
         return answer.json()
 
     async def get(self, path: str, **options: Any) -> httpx2.Response:
-        """The answer of a route under /api/v1, whatever it is."""
+        """The answer of a route under /api/v1, whatever it is; with `token` if one is set and no other `headers` are given."""
+        if options.get("headers") is None:
+            options["headers"] = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return await self._http().get(f"http://127.0.0.1:{self.api_port}/api/v1{path}", **options)
 
     async def live(self, camera: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Every source but RTSP over TCP, by libav in a thread of its own.
 
-HTTP(S) with MPEG-TS, FLV or HLS, and MPEG-TS over TCP and UDP go through our own connections (pipes.py). RTMP and RTSP (over UDP, or of odd
-cameras) are libav's own: it connects to the pinned address, but would follow an RTSP redirect. The libav of PyAV 18 carries no SRT.
+HTTP(S) with MPEG-TS, FLV or HLS, and MPEG-TS over TCP and UDP go through our own connections (pipes.py), RTSP (over UDP, or of odd cameras)
+through a guard that lets no redirect pass (rtsp_guard.py). RTMP libav connects to the pinned address itself. PyAV 18 carries no SRT.
 Never `av.open(timeout=)`: it asks Python at every read. Never `fflags=nobuffer`: it loses frames.
 """
 
@@ -22,13 +22,14 @@ from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
 from av.stream import Stream
 
-from recorder.address import CAMERA_SCHEMES, PinnedAddress, parse_url
+from recorder.address import CAMERA_SCHEMES, RTSP_SCHEMES, PinnedAddress, parse_url
 from recorder.source import Sink, SourceEnded
 from recorder.sources.handover import Handover
 from recorder.sources.libav_sockets import LibavSocket
 from recorder.sources.libav_tracks import LibavTracks, PacketFacts, StreamFacts
 from recorder.sources.limits import DEFAULT_LIMITS, Limits
 from recorder.sources.pipes import PIPE_SCHEMES, Pipes, Readable
+from recorder.sources.rtsp_guard import RtspGuard
 from segments.clock import Clock
 from segments.errors import BadInput, DataDamaged, KeepsightError, Refused, TryAgain
 from segments.media import TIMESCALE
@@ -39,7 +40,7 @@ AddressCheck = Callable[[str], Awaitable[PinnedAddress]]
 
 _DECODERS = "h264,hevc,aac,pcm_alaw,pcm_mulaw,g726,g726le,mp2,mp2float,mp3,mp3float,opus,libopus"
 _FORMATS = {"http": "mpegts,flv,hls,mov", "https": "mpegts,flv,hls,mov", "tcp": "mpegts", "udp": "mpegts", "rtmp": "flv"}
-_PROTOCOLS = {"rtmp": "rtmp,tcp", "rtsp": "rtsp,rtp,udp,tcp", "rtsps": "rtsp,rtp,udp,tcp,tls"}
+_PROTOCOLS = {"rtmp": "rtmp,tcp", "rtsp": "rtsp,rtp,udp,tcp"}
 _HLS = {"http_persistent": "0", "http_multiple": "0", "max_reload": "10"}  # our pipes carry one answer each
 _PROBING_S = 3
 _NEW_DESCRIPTION: Final = "new_extradata"
@@ -76,6 +77,9 @@ class LibavSource:
         if scheme in PIPE_SCHEMES:
             pipes = Pipes(place, self._credential, self._settings.tls, self._settings.limits)
             await self._run(sink, _PipedInput(self._url, scheme, pipes))
+        elif scheme in RTSP_SCHEMES:
+            async with RtspGuard(place, self._settings.tls if scheme == "rtsps" else None, self._settings.limits) as guard:
+                await self._run(sink, _GuardedInput(self._url, self._credential, guard, self._settings.limits))
         elif scheme in _PROTOCOLS:
             await self._run(sink, _LibavInput(self._url, self._credential, place, self._settings.limits))
         else:
@@ -206,6 +210,15 @@ class _LibavInput(_Input):
     def close(self) -> None:
         if self._socket:
             self._socket.release()
+
+
+class _GuardedInput(_LibavInput):
+    def __init__(self, url: str, credential: Credential | None, guard: RtspGuard, limits: Limits) -> None:
+        super().__init__(f"rtsp://{url.partition('://')[2]}", credential, guard.place, limits)
+        self._guard = guard
+
+    def failure(self) -> SourceEnded | None:
+        return self._guard.failure
 
 
 class _FileInput(_Input):

@@ -43,7 +43,8 @@ async def kill_live(
     keepsight: Sequence[str] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> LiveKills:
-    """Records cameras of these URLs while their processes are killed; stops, and judges. `keepsight`: another program in its place."""
+    """Records cameras of these URLs while their processes are killed; stops, and judges. `keepsight`: see `Service`; then the
+    index is not compared with the pool."""
     cameras = {f"cam{n}": url for n, url in enumerate(urls)}
     service = Service(folder, cameras, keepsight=keepsight, recording={"segment_s": SEGMENT_S})
     done, dice = LiveKills(), random.Random(seed)
@@ -61,7 +62,7 @@ async def kill_live(
         for camera in cameras:
             _add_timeline(done, await service.timeline(camera, began_us, time.time_ns() // 1000 - 4 * US_PER_S), moments_us)
         await service.stop()
-        done.kills, done.judgement = kills, await asyncio.to_thread(judge, witness, objects_of(service.pool))
+        done.kills, done.judgement = kills, await asyncio.to_thread(judge, witness, objects_of(service.pool), verified=keepsight is None)
     return done
 
 

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import httpx2
 
 from segments.keys import parse_key
+from segments.model import Fragment
 from segments.segment_file import scan
 from tests.service import Service
 
@@ -40,7 +41,7 @@ class Witness:
     pieces: dict[Piece, str] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Witness:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._watch())
         return self
 
@@ -95,17 +96,12 @@ class Judgement:
         return self.lost + self.doubled + self.findings + self.left
 
 
-def judge(witness: Witness, objects: Mapping[str, bytes]) -> Judgement:
-    """Compares what was acknowledged with all objects of a stopped service's pool, read past our code."""
+def judge(witness: Witness, objects: Mapping[str, bytes], *, verified: bool = True) -> Judgement:
+    """Compares what was acknowledged with all objects of a stopped service's pool, read past our code; `verified`: and index with pool."""
     whole = {(key.camera, key.run, key.counter): data for name, data in objects.items() if not (key := parse_key(name)).is_end}
-    lost = sum(
-        _digest(whole.get(piece[:3], b"")[piece.offset : piece.offset + piece.length]) != hash_ for piece, hash_ in witness.pieces.items()
-    )
-    stored = Counter(
-        (key[0], _digest(data[part.offset : part.offset + part.length])) for key, data in whole.items() for part in scan(data).fragments
-    )
-    done = witness.service.keepsight("verify", "hash", "--json")
-    found = sum(len(pool["findings"]) for pool in json.loads(done.stdout))
+    lost = sum(_digest(_part(whole.get(piece[:3], b""), piece)) != said for piece, said in witness.pieces.items())
+    stored = Counter((key[0], _digest(_part(data, part))) for key, data in whole.items() for part in scan(data).fragments)
+    found = _findings(witness.service) if verified else 0
     left = [path for path in witness.service.spool.rglob("*") if path.is_file() and path.name != ".lock"]
     return Judgement(len(witness.pieces), lost, stored.total() - len(stored), found, len(left))
 
@@ -118,6 +114,15 @@ def objects_of(pool: Path) -> dict[str, bytes]:
 
 def _pieces(row: Mapping[str, object]) -> list[Piece]:
     return [Piece(row["camera"], row["run"], row["counter"], offset, length) for offset, length, *_ in row["fragments"]]
+
+
+def _findings(service: Service) -> int:
+    done = service.keepsight("verify", "hash", "--json")
+    return sum(len(pool["findings"]) for pool in json.loads(done.stdout))
+
+
+def _part(data: bytes, place: Piece | Fragment) -> bytes:
+    return data[place.offset : place.offset + place.length]
 
 
 def _digest(data: bytes) -> str:

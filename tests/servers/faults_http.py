@@ -27,6 +27,8 @@ class Fault(Enum):
 
     SLOW_DOWN = auto()
     """503 SlowDown; the server never sees the request."""
+    FORBIDDEN = auto()
+    """403 AccessDenied; the server never sees the request."""
     ERROR_AFTER_COMMIT = auto()
     """500 InternalError, although the server did it."""
     RESPONSE_LOST = auto()
@@ -93,6 +95,8 @@ class HttpFaults:
     async def _answer(self, request: Request, fault: Fault | None) -> bytes:
         if fault is Fault.SLOW_DOWN:
             return _error(503, "SlowDown")
+        if fault is Fault.FORBIDDEN:
+            return _error(403, "AccessDenied")
         if fault is Fault.LYING_200:
             etag = hashlib.md5(request.body).hexdigest()  # what S3 calls the ETag of a plain put
             return f'HTTP/1.1 200 OK\r\nETag: "{etag}"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'.encode()

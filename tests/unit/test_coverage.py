@@ -19,6 +19,9 @@ from tests.builders import NOON_US
 SPAN = Span(100, 160)
 """A span of 60 us: short enough to ask about each of its microseconds."""
 
+UNDER_WAY_US = 15
+NOT_STORED = "recording, but nothing of it is stored"
+
 STATE_CAUSES = [None, Cause.DISABLED, Cause.RECORDER_AWAY, Cause.CAMERA_AWAY, Cause.RECONNECTING]
 
 
@@ -61,16 +64,25 @@ def said_by_model(moment: int, known: Facts) -> str | Cause:
     if in_force and in_force[-1].cause:
         holding.add(in_force[-1].cause)
     behind = [change for change in known.states if change.at_us > moment]
-    if in_force and not in_force[-1].cause and behind and behind[0].cause is Cause.RECORDER_AWAY:
-        if not any(one.start_us < behind[0].at_us and one.end_us > moment for one in known.footage):
-            holding.add(Cause.RECORDER_AWAY)  # lost with the recorder
+    recording = in_force and not in_force[-1].cause
+    if recording and behind and behind[0].cause is Cause.RECORDER_AWAY and not goes_on(known, moment, behind[0].at_us):
+        holding.add(Cause.RECORDER_AWAY)  # lost with the recorder
+    under_way = known.now_us - UNDER_WAY_US <= moment < known.now_us
+    if recording and not behind and under_way and not goes_on(known, moment, known.now_us):
+        holding.add(Cause.FUTURE)  # being recorded
     return next(cause for cause in Cause if cause in holding)
+
+
+def goes_on(known: Facts, moment: int, until: int) -> bool:
+    """Whether there is footage that begins before `until` and lasts beyond the moment."""
+    return any(one.start_us < until and one.end_us > moment for one in known.footage)
 
 
 @pytest.fixture(autouse=True)
 def _no_slew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At this scale the slew of a clock would join everything."""
+    """At this scale the slew of a clock would join everything, and everything would be under way."""
     monkeypatch.setattr("segments.timeline.SLEW_US", 0)
+    monkeypatch.setattr(module, "UNDER_WAY_US", UNDER_WAY_US)
 
 
 @given(facts())
@@ -112,11 +124,22 @@ def test_nothing_known_is_unknown() -> None:
 
 
 def test_what_a_dead_recorder_took_along_was_lost_by_its_being_away() -> None:
-    """Its last seconds were never durable and its death is told later: they have its cause, but a hole in front of later footage has not."""
+    """Its last seconds were never durable and its death is told later: they have its cause, a hole in front of later footage has not."""
     footage = [Footage(100, 120, "home-a-1-1", "c"), Footage(125, 130, "home-a-1-1", "c")]
     known = some_facts(footage=footage, states=[a_change(0, None), a_change(150, Cause.RECORDER_AWAY, "the recorder is gone")])
     gaps = [piece for piece in coverage(SPAN, known) if isinstance(piece, Gap)]
     assert [(gap.start_us, gap.end_us, gap.cause) for gap in gaps] == [(120, 125, Cause.UNKNOWN), (130, 160, Cause.RECORDER_AWAY)]
+
+
+def test_the_newest_seconds_of_a_recording_are_under_way() -> None:
+    """They are being recorded, which is no gap with an unknown cause; what is missing for longer is one, and a hole before footage too."""
+    footage = [Footage(90, 120, "home-a-1-1", "c"), Footage(125, 140, "home-a-1-1", "c")]
+    for now_us, expected in (
+        (150, [(120, 125, Cause.UNKNOWN, NOT_STORED), (140, 160, Cause.FUTURE, "being recorded")]),
+        (158, [(120, 125, Cause.UNKNOWN, NOT_STORED), (140, 143, Cause.UNKNOWN, NOT_STORED), (143, 160, Cause.FUTURE, "being recorded")]),
+    ):
+        known = some_facts(footage=footage, states=[a_change(0, None)], now_us=now_us)
+        assert [tuple(piece) for piece in coverage(SPAN, known) if isinstance(piece, Gap)] == expected
 
 
 def test_recording_without_footage_says_so() -> None:

@@ -100,7 +100,7 @@ async def test_a_reconnect_gives_all_again(growing: Growing, live: LiveEdge) -> 
 
 
 async def test_a_segment_is_there_once_through_its_whole_life(growing: Growing, live: LiveEdge) -> None:
-    """Open, sealed before and after its recorder says so, as a stub, and gone when it is indexed: once each time, never twice or missing."""
+    """Open, sealed before and after its recorder says so, as a stub, and gone when it is indexed: never twice, never missing."""
     seen = []
 
     async def look() -> None:

@@ -79,7 +79,10 @@ def test_media_time_rises_from_run_to_run(clips: Clips) -> None:
         written.take(session.unit(unit, NOON_US + 5 * US_PER_S + unit.pts * 100 // 9))
     written.take(session.stop(Cause.CAMERA_AWAY, "gone"))
 
-    ends = {run: max(f.pts + f.duration for (of, _), found in written.fragments.items() if of == run for f in found) for run, _ in written.sealed}
+    ends = {
+        run: max(f.pts + f.duration for (of, _), found in written.fragments.items() if of == run for f in found)
+        for run, _ in written.sealed
+    }
     starts = {run: min(f.pts for (of, _), found in written.fragments.items() if of == run for f in found) for run, _ in written.sealed}
     assert starts["home-a-1-2"] >= ends["home-a-1-1"]
 

@@ -7,69 +7,19 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from recorder.run_end import mark_end
-from recorder.spool_folder import remove, sealed_files, stubs
+from recorder.spool_folder import sealed_files, stubs
 from recorder.uploader import LONGEST_WAIT_S, Uploader, UploadSettings
 from segments.commit import CommitRules
-from segments.errors import Conflict, Refused, TryAgain, Unknown
-from segments.keys import SegmentKey
-from segments.model import Cause
-from tests.builders import NOON_US, RUN, a_batch, a_camera
-from tests.clocks import HandClock
-from tests.fakes import Died, ForeignObjects, Life, Sealed, SwitchedIndex, SwitchedObjects, a_sealed_file, keys_of, settled
-
-DAY_US = 86_400_000_000
-
-
-class Node:
-    """A spool, a pool, an index, and the uploader between them."""
-
-    def __init__(self, folder: Path, *, objects: SwitchedObjects | None = None, kind: type[Uploader] = Uploader) -> None:
-        self.folder = folder
-        self.kind = kind
-        self.index = SwitchedIndex()
-        self.objects = objects or SwitchedObjects()
-        self.clock = HandClock(NOON_US + 120_000_000)
-        self.rules = CommitRules()
-        self.uploader = self.started()
-
-    def started(self) -> Uploader:
-        """A new uploader process."""
-        self.uploader = self.kind(
-            self.folder,
-            pools={"main": self.objects},
-            default_pool="main",
-            index=self.index,
-            clock=self.clock,
-            settings=UploadSettings(rules=self.rules),
-        )
-        return self.uploader
-
-    async def rows(self, camera: str = "gate") -> dict[str, str]:
-        """Hash by key."""
-        return {row.key: row.sha256 for row in (await self.index.inner.rows(camera, a_batch().day)).items}
-
-    async def stored(self) -> dict[str, str]:
-        """Hash of the real bytes by key, without the ends of runs."""
-        keys = [key for key in await keys_of(self.objects.inner) if not key.endswith("_end")]
-        return {key: hashlib.sha256(await self.objects.inner.get(key)).hexdigest() for key in keys}
-
-    def left(self) -> list[str]:
-        """Files in the spool."""
-        return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
+from segments.errors import Refused, TryAgain
+from tests.builders import NOON_US, a_batch, a_camera
+from tests.fakes import ForeignObjects, SwitchedObjects, a_sealed_file, keys_of, settled
+from tests.upload_node import Node, key_of
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
-
-
-def key_of(made: Sealed) -> str:
-    return str(SegmentKey(made.camera, made.run, made.start_us, made.counter))
 
 
 async def test_a_sealed_segment_ends_as_object_and_row(node: Node) -> None:
@@ -385,82 +335,6 @@ async def test_no_more_than_a_few_at_once(node: Node) -> None:
     assert len(await node.rows()) == 50
 
 
-# --- ends of runs ---
-
-
-async def test_an_ended_run_is_closed_in_pool_and_index(node: Node) -> None:
-    """An empty `_end` object at the end of the last sample, with the next counter and the cause; the run says ended and why."""
-    made = [a_sealed_file(node.folder, counter=counter) for counter in range(2)]
-    mark_end(node.folder, "gate", RUN, Cause.CAMERA_AWAY)
-
-    await node.uploader.work()
-
-    (end,) = [key for key in await keys_of(node.objects.inner) if key.endswith("_end")]
-    assert end == str(SegmentKey("gate", RUN, made[-1].end_us, 2, is_end=True))
-    info = await node.objects.inner.head(end)
-    assert (info.size, info.attributes["end-cause"]) == (0, "camera-away")
-    run = await node.index.inner.run("gate", RUN)
-    assert (run.ended, run.end_cause, run.last_us) == (True, "camera-away", made[-1].end_us)
-    assert list(node.folder.iterdir()) == []
-
-
-async def test_a_run_is_not_closed_while_footage_of_it_waits(node: Node) -> None:
-    """Its end is known only when its last segment is indexed."""
-    bad = a_sealed_file(node.folder)
-    bad.path.write_bytes(b"damaged")
-    mark_end(node.folder, "gate", RUN, Cause.CAMERA_AWAY)
-
-    await node.uploader.work()
-
-    assert await keys_of(node.objects.inner) == []
-    assert (bad.path.parent / "ended").exists()
-
-
-async def test_a_run_without_footage_leaves_nothing(node: Node) -> None:
-    """Neither object nor run."""
-    (node.folder / "gate" / RUN).mkdir(parents=True)
-    mark_end(node.folder, "gate", RUN, Cause.CAMERA_AWAY)
-
-    await node.uploader.work()
-
-    assert await keys_of(node.objects.inner) == []
-    assert list(node.folder.iterdir()) == []
-
-
-@pytest.mark.parametrize("call", ["put", "head", "run", "rows", "put_run"])
-async def test_closing_a_run_may_be_cut_short_anywhere(node: Node, call: str) -> None:
-    """And ends the same when it is done again; its retries wait too."""
-    a_sealed_file(node.folder)
-    await node.uploader.work()
-    (node.folder / "gate" / RUN).mkdir(parents=True)
-    mark_end(node.folder, "gate", RUN, Cause.CAMERA_AWAY)
-    faults = (node.objects if call in ("put", "head") else node.index).fails_after
-    faults[call] = Unknown("no answer") if call == "put" else TryAgain("cut short")
-
-    await node.uploader.work()
-    await node.uploader.work()
-    node.clock.move(1)
-    await node.uploader.work()
-
-    assert len([key for key in await keys_of(node.objects.inner) if key.endswith("_end")]) == 1
-    assert (await node.index.inner.run("gate", RUN)).ended
-    assert node.left() == []
-
-
-async def test_failing_to_close_a_run_becomes_an_alarm(node: Node) -> None:
-    """Its failures are counted over passes, as those of segments are."""
-    a_sealed_file(node.folder)
-    await node.uploader.work()
-    (node.folder / "gate" / RUN).mkdir(parents=True)
-    mark_end(node.folder, "gate", RUN, Cause.CAMERA_AWAY)
-    node.objects.before = lambda name: node.objects.fails.update(put=TryAgain("away")) if name == "put" else None
-    for _ in range(4):
-        await node.uploader.work()
-        node.clock.move(60)
-
-    assert node.uploader.alarms == ["1 waiting in the spool cannot be stored: away"]
-
-
 async def test_a_hint_wakes_it(node: Node) -> None:
     """A sealed segment does not wait for the next look through the spool."""
     node.uploader = Uploader(
@@ -482,112 +356,3 @@ async def test_a_hint_wakes_it(node: Node) -> None:
     working.cancel()
 
     assert await node.rows() == {key_of(made): made.sha256}
-
-
-# --- whatever happens ---
-
-
-class Hasty(Uploader):
-    """The rule broken on purpose: the spool file goes when the store has said yes, before the row is there."""
-
-    async def _one(self, file):
-        if file.kind == "mp4":
-            data = file.path.read_bytes()
-            key = str(SegmentKey(file.camera, file.run, file.start_us, file.counter))
-            await self._pools["main"].put(key, data, sha256=hashlib.sha256(data).hexdigest(), attributes={})
-            remove(file)
-        await super()._one(file)
-
-
-class Whatever(RuleBasedStateMachine):
-    """Segments are sealed, store and index come and go and answer wrongly, the uploader dies between any two calls and starts again."""
-
-    kind: type[Uploader] = Uploader
-    folder: Path
-
-    @initialize()
-    def begin(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.folder = Path(type(self).base) / str(id(self))
-        self.folder.mkdir()
-        self.node = Node(self.folder, kind=self.kind)
-        self.loop.run_until_complete(self.node.index.inner.add_camera(a_camera()))
-        self.made: list[Sealed] = []
-
-    def teardown(self) -> None:
-        self.node.index.away = self.node.objects.away = False
-        self.node.index.fails = self.node.index.fails_after = {}
-        self.node.objects.fails, self.node.objects.fails_after = {}, {}
-        self.node.started()
-        try:
-            rows, stored = self.loop.run_until_complete(self.settle())
-        finally:
-            self.loop.close()
-        assert stored == rows == {key_of(each): each.sha256 for each in self.made}
-        assert self.node.left() == []
-        assert self.node.uploader.alarms == []
-
-    async def settle(self) -> tuple[dict[str, str], dict[str, str]]:
-        for _ in range(3):
-            self.node.clock.move(60)
-            await self.node.uploader.work()
-        return await self.all()
-
-    async def all(self) -> tuple[dict[str, str], dict[str, str]]:
-        return await self.node.rows(), await self.node.stored()
-
-    @precondition(lambda self: len(self.made) < 6)
-    @rule()
-    def sealed(self) -> None:
-        self.made.append(a_sealed_file(self.folder, counter=len(self.made), seconds=2))
-
-    @rule(index=st.booleans(), objects=st.booleans())
-    def switch(self, index: bool, objects: bool) -> None:
-        self.node.index.away, self.node.objects.away = index, objects
-
-    @rule(call=st.sampled_from(["put", "head"]), error=st.sampled_from([TryAgain, Unknown, Conflict]), after=st.booleans())
-    def store_fault(self, call: str, error: type[Exception], after: bool) -> None:
-        if error is Conflict and not (after and call == "put"):
-            return
-        (self.node.objects.fails_after if after else self.node.objects.fails)[call] = error("by chance")
-
-    @rule(call=st.sampled_from(["batch", "put_run", "publish", "camera"]), after=st.booleans())
-    def index_fault(self, call: str, after: bool) -> None:
-        (self.node.index.fails_after if after else self.node.index.fails)[call] = TryAgain("by chance")
-
-    @rule(calls=st.one_of(st.none(), st.integers(1, 12)), seconds=st.sampled_from([0, 1, 60]))
-    def work(self, calls: int | None, seconds: int) -> None:
-        self.node.clock.move(seconds)
-        self.node.index.life = self.node.objects.life = Life(calls)
-        try:
-            self.loop.run_until_complete(self.node.uploader.work())
-        except (Died, BaseExceptionGroup):
-            self.node.started()
-        self.node.index.life = self.node.objects.life = Life()
-
-    @invariant()
-    def nothing_is_lost(self) -> None:
-        """Each segment is in the spool, or as a stub beside its object, or as object and row; and no row is without its object."""
-        rows, stored = self.loop.run_until_complete(self.all())
-        assert set(rows) <= set(stored)
-        assert all(stored[key] == sha256 for key, sha256 in rows.items())
-        for each in self.made:
-            key = key_of(each)
-            stub = each.path.with_suffix(".stub").exists() and key in stored
-            assert each.path.exists() or stub or (key in stored and key in rows)
-
-
-SEARCH = settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-
-
-def test_whatever_happens_each_segment_ends_as_one_object_and_one_row(tmp_path: Path) -> None:
-    """And no file leaves the spool before both are there, or its object and its stub."""
-    run_state_machine_as_test(type("Faithful", (Whatever,), {"base": tmp_path}), settings=SEARCH)
-
-
-def test_an_uploader_that_removes_early_is_found(tmp_path: Path) -> None:
-    """Negative control: the same search over an uploader that lets the file go before the row is there ends red."""
-    with pytest.raises((AssertionError, BaseExceptionGroup)):
-        run_state_machine_as_test(
-            type("Early", (Whatever,), {"base": tmp_path, "kind": Hasty}), settings=settings(SEARCH, phases=[Phase.generate])
-        )
