@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from deploy.wiring import api_token, camera_sealer, internal_key, open_stores
 from playback.app import create_app
 from playback.live_client import LiveClient
 from playback.services import Services
-from recorder.link import MAX_MESSAGE_BYTES
+from recorder.link import listen
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
 from recorder.mend import end_runs_before, highest_epoch, mend
@@ -36,7 +35,6 @@ from segments.model import FragmentState
 
 log = logging.getLogger(__name__)
 
-MAX_SOCKET_PATH_BYTES = 100
 LAST_WORK_S = 5.0
 """At the end, each of: giving leases back, writing states, a last upload. What is not done then is done at the next start."""
 CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
@@ -86,7 +84,7 @@ async def run_uploader(settings: Settings) -> None:
         local = create_local_app(live, key=internal_key(settings), status=status)
         await stores.index.spend_epochs(highest_epoch(settings.spool_folder))
         await mend(settings.spool_folder, stores.index)
-        server = await _listen(settings.socket_path, shards)
+        server = await listen(settings.socket_path, shards.serve)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_serve_http(local, settings.internal.host, settings.internal.port))
@@ -132,19 +130,6 @@ def main(arguments: list[str]) -> int:
 
 
 # --- parts of the uploader ---
-
-
-def check_socket_path(path: Path) -> None:
-    """Raises StartRefused if a socket cannot have this name (unix(7): 108 bytes)."""
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
-        raise StartRefused(f"{path} is too long a name for a socket; choose a shorter site.folder")
-
-
-async def _listen(path: Path, shards: ShardServer) -> asyncio.Server:
-    check_socket_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)
-    return await asyncio.start_unix_server(shards.serve, path, limit=MAX_MESSAGE_BYTES)
 
 
 async def _tidy(live: LiveEdge, clock: SystemClock) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.clock_sync import ClockSync
 from deploy.fleet.local import LocalFleet, Program
-from deploy.processes import check_socket_path, command_for, recorder_orders
+from deploy.processes import command_for, recorder_orders
 from deploy.settings import FilePool, Settings
 from deploy.wiring import api_token, camera_sealer, internal_key, make_folder, open_stores, pool_folder
 from recorder.spool_folder import check_spool, free_bytes, spool_lock
@@ -26,7 +26,6 @@ LEAST_POOL_BYTES = 64 << 20
 def checked(settings: Settings) -> Iterator[None]:
     """Holds the spool while everything a start needs was found right; raises StartRefused. Nothing is recorded yet."""
     make_folder("site.folder", settings.site.folder)
-    check_socket_path(settings.socket_path)
     check_spool(settings.spool_folder, min_free_bytes=settings.spool.min_free_bytes)
     with spool_lock(settings.spool_folder):
         camera_sealer(settings)

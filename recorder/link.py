@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from recorder.session import RunAbout
@@ -176,7 +180,26 @@ class Link:
 
 async def connect(path: str) -> Link:
     """A recorder's end; raises OSError while no uploader listens."""
-    return Link(*await asyncio.open_unix_connection(path, limit=MAX_ASSIGN_BYTES))
+    with _short(Path(path)) as short:
+        return Link(*await asyncio.open_unix_connection(short, limit=MAX_ASSIGN_BYTES))
+
+
+async def listen(path: Path, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> asyncio.Server:
+    """The uploader's end: a socket in a folder only its owner can enter, in place of one left by a process before."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)
+    with _short(path) as short:
+        return await asyncio.start_unix_server(serve, short, limit=MAX_MESSAGE_BYTES)
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """Another name of a path: that of a socket may be 107 bytes long (unix(7)), a folder's may be longer."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def _check_names(message: Message) -> None:

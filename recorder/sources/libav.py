@@ -194,6 +194,7 @@ class _LibavInput(_Input):
         if self.presentation_only:
             timeout_us = int(2 * limits.silence_s * 1_000_000)  # a second line: the source is earlier
             self._options |= {"probesize": "32", "allowed_media_types": "video+audio", "timeout": str(timeout_us)}  # the SDP says enough
+            self._options |= {"rtsp_transport": "udp+tcp"}  # by multicast, reports would go to whatever group the camera names
         else:  # no timeout: libav would take it as a wish to listen
             self._options |= {"analyzeduration": str(_PROBING_S * 1_000_000), "fpsprobesize": "0"}
 
@@ -262,6 +263,8 @@ class _Reader:
             return SourceEnded(Cause.UNSUPPORTED, str(error))
         except (av.error.FFmpegError, OSError, KeepsightError, ValueError) as error:
             return (self._source.failure() if container is None else None) or _ended(error)
+        except Exception as error:  # noqa: BLE001 - whatever a stream makes us do wrong ends this camera with a reason
+            return SourceEnded(Cause.UNKNOWN, f"reading the camera's stream failed inside: {type(error).__name__}")
         finally:
             if container is not None:
                 container.close()

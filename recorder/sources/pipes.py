@@ -17,7 +17,7 @@ from recorder.address import PinnedAddress, parse_url
 from recorder.source import SourceEnded
 from recorder.sources.digest import Login, best_challenge
 from recorder.sources.limits import Limits
-from segments.errors import BadInput, Refused
+from segments.errors import BadInput, KeepsightError, Refused
 from segments.model import Cause, Credential
 
 PIPE_SCHEMES: Mapping[str, int] = {"http": 80, "https": 443, "tcp": 0, "udp": 0}
@@ -57,18 +57,20 @@ class Pipes:
         self._first = True
 
     def open(self, url: str) -> Readable:
-        """Opens a URL; raises OSError, Refused for another address than the camera's, or SourceEnded in our own words."""
+        """Opens a URL; raises SourceEnded in our own words for the camera's first one.
+
+        Whatever else cannot be opened, or is refused for it lies elsewhere, is empty: libav goes on without it. PyAV would write the trace
+        of every exception but one into the log, and a playlist can name thousands.
+        """
         first, self._first = self._first, False
         try:
             return self._open(url)
-        except SourceEnded as error:
-            if first:
-                self.failure = error
-            raise
-        except (TimeoutError, ConnectionError, http.client.HTTPException, OSError) as error:
-            if first:
-                self.failure = SourceEnded(Cause.CAMERA_AWAY, f"no connection to the camera: {_sentence(error)}")
-            raise
+        except (KeepsightError, http.client.HTTPException, OSError) as error:
+            if not first:
+                return _Nothing()
+            text = f"no connection to the camera: {_sentence(error)}"
+            self.failure = error if isinstance(error, SourceEnded) else SourceEnded(Cause.CAMERA_AWAY, text)
+            raise self.failure from None
 
     def _open(self, url: str) -> Readable:
         try:
@@ -130,7 +132,11 @@ class Pipes:
         """A camera that sends UDP sends it to this port of ours."""
         listener = socket.socket(socket.AF_INET6 if self._place.address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER_BYTES)
-        listener.bind(("", self._place.port))
+        try:
+            listener.bind(("", self._place.port))
+        except OSError:
+            listener.close()
+            raise
         listener.settimeout(_POLL_S)
         return listener
 
@@ -160,6 +166,16 @@ class Pipes:
         return client.getresponse()
 
 
+class _Nothing:
+    """What could not be opened."""
+
+    def read(self, size: int) -> bytes:  # noqa: ARG002 - what libav reads from
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
 class _Http:
     """The body of one answer."""
 
@@ -167,7 +183,10 @@ class _Http:
         self._pipes, self._connection, self._answer = pipes, connection, answer
 
     def read(self, size: int) -> bytes:
-        data = self._answer.read1(size)
+        try:
+            data = self._answer.read1(size)
+        except http.client.HTTPException as error:
+            raise ConnectionAbortedError(f"not HTTP: {type(error).__name__}") from None
         self._pipes.received_bytes += len(data)
         return data
 

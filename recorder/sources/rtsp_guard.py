@@ -20,6 +20,7 @@ from recorder.sources.limits import Limits
 from segments.model import Cause
 
 _PIECE_BYTES = 65_536
+_LINE_CHARACTERS = 2048  # libav keeps 4095 of a line: it would not see a source behind them
 _DOLLAR = 0x24  # an interleaved frame, RFC 2326 part 10.12
 _HEAD_END = re.compile(rb"\n\r*\n")
 _STATUS = re.compile(r"RTSP/\d\.\d (\d{3})( .*)?")
@@ -76,7 +77,7 @@ class AnswerFilter:
         status, lengths = _STATUS.fullmatch(lines[0]), [found[1] for line in lines if (found := _LENGTH.fullmatch(line))]
         if lines[0].startswith("REDIRECT") or (status and status[1].startswith("3")):
             raise SourceEnded(Cause.CAMERA_AWAY, "the camera redirects; this is not followed: set the address that it should be reached at")
-        if not (status or _REQUEST.fullmatch(lines[0])) or any(line.startswith("$") or "\0" in line for line in lines) or len(lengths) > 1:
+        if not (status or _REQUEST.fullmatch(lines[0])) or any(_is_misread(line) for line in lines) or len(lengths) > 1:
             raise _no_rtsp("what is no RTSP")
         self._to_pass = int(lengths[0]) if lengths else 0
         kept = [self._own(line) for line in lines if not line.lower().startswith("content-length")]
@@ -85,6 +86,11 @@ class AnswerFilter:
     def _own(self, line: str) -> str:
         """A transport that names the camera, and nobody else, as its source."""
         return f"{_ELSEWHERE.sub('', line)};source={self._camera}" if line.lower().startswith("transport") else line
+
+
+def _is_misread(line: str) -> bool:
+    """Whether libav may read a header line otherwise than we do."""
+    return line.startswith("$") or "\0" in line or len(line) > _LINE_CHARACTERS
 
 
 def _no_rtsp(what: str) -> SourceEnded:

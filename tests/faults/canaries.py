@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Self
 
 _IN_OPEN = 0x20
@@ -20,15 +21,15 @@ _OPEN_BARELY = """
 import sys, threading, time, av
 def open_barely(url):
     try:
-        av.open(url, timeout=(3, 3)).close()
+        av.open(url, timeout=(2, 2)).close()
     except Exception:
         pass
 threads = [threading.Thread(target=open_barely, args=(url,), daemon=True) for url in sys.stdin.read().split("\\0")]
 for number, thread in enumerate(threads):
     thread.start()
-    if number >= 16:
-        threads[number - 16].join(4)
-for thread in threads[-16:]:
+    if number >= 32:
+        threads[number - 32].join(3)
+for thread in threads[-32:]:
     thread.join(1)
 """
 
@@ -43,8 +44,7 @@ class Canaries:
     def __init__(self, clip: Path, folder: Path) -> None:
         self.hits: list[str] = []
         self.places: dict[str, str] = {}
-        self._folder = folder / "inner"
-        self._folder.mkdir()
+        self._folder = Path(mkdtemp(prefix="inner-", dir=folder))
         self._file = shutil.copy(clip, self._folder / "canary.ts")
         self._stack = AsyncExitStack()
 

@@ -70,7 +70,8 @@ _FORMS = (
     "rtsp://127。0。0。2:{twoport}/", "rtsp://127．0．0．2:{twoport}/", "rtsp://①②⑦.0.0.2:{twoport}/", "rtsp://ｉnside.example:{twoport}/",
     "rtsp://127.0.0.1:1/\u202e{two}", "rtsp://127.0.0.1:1/\u2028{two}", "rtsp://[{two}]/", "rtsp://[::ffff:127.0.0.2%lo]:{twoport}/",
     "rtsp://127.0.0.1,{two}/", "rtsp://127.0.0.1;{two}/", "rtsp://127.0.0.1 {two}/", "rtsp://$(cat {file})/", "rtsp://`cat {file}`/",
-    "rtsp://{two}/" + "a" * 3000, "rtsp://" + "a" * 250 + ".inside.example/", "rtsp://" + "a." * 900 + "/", "rtsp://" + "a@" * 900 + "{two}/",
+    "rtsp://{two}/" + "a" * 3000, "rtsp://" + "a" * 250 + ".inside.example/", "rtsp://" + "a." * 900 + "/",
+    "rtsp://" + "a@" * 900 + "{two}/",
     "rtsp://127.0.0.1:0/", "rtsp://127.0.0.1:65536/", "rtsp://127.0.0.1:-1/", "rtsp://127.0.0.1:00000{twoport}/", "tcp://127.0.0.1/", "srt://{two}",
     "udp://@{two}", "udp://:{udp}", "udp://127.0.0.2:{udp}?localaddr=127.0.0.2", "tcp://{two}?listen=1", "rtsp://", "://", "", "?", "rtsp",
 )  # fmt: skip
@@ -107,7 +108,7 @@ def _described(sdp: str) -> dict[str, bytes]:
 
 def _habits() -> Iterator[dict[str, Any]]:
     """Cameras that send their client elsewhere, each in one way."""
-    for status in ("300 x", "301 x", "302 x", "303 x", "305 x", "307 x", "399 x"):
+    for status in ("300 x", "301 x", "303 x", "305 x", "307 x", "399 x"):
         yield {"answers": {"DESCRIBE": _response(status, "Location: rtsp://{two}/x")}}
     for method in ("OPTIONS", "SETUP", "PLAY"):
         yield {"answers": {method: _response("302 x", "Location: rtsp://{two}/x")}}
@@ -133,7 +134,9 @@ def _habits() -> Iterator[dict[str, Any]]:
 
 
 _MOVED = b"CSeq: {cseq}\r\nLocation: rtsp://{two}/x\r\n\r\n"
-_SMUGGLED = b"RTSP/1.0 302 x\r\n" + _MOVED
+_SMUGGLED = b"RTSP/1.0 302 x\r\nCSeq: 2\r\nLocation: rtsp://127.0.0.2:{twoport}/x\r\n\r\n"
+_SMUGGLED_BYTES = len(_SMUGGLED) - len("{twoport}") + 5
+"""With a port of five digits in it."""
 _SENDER = "RTP/AVP/UDP;unicast;client_port=40000-40001;server_port={udp}-{udp}"
 
 
@@ -151,27 +154,28 @@ def _misread() -> Iterator[dict[str, Any]]:
     )
     for start in (*starts, b" \tRTSP/1.0 302", b"R\rTSP/1.0 302", b"\r\r\nRTSP/1.0 302", b"RTSP/1.0 4294967598", b"RTSP/1.0 \xa0302"):
         yield {"answers": {"DESCRIBE": start + b" x\r\n" + _MOVED}}
-    length = str(len(_SMUGGLED)).encode()
+    length = str(_SMUGGLED_BYTES).encode()
     for end in (
         b"\n\r\r\n", b"\r\r\n\r\n", b"\r\nContent-Length: " + length + b"\r\nContent-Length: 0\r\n\r\n",
-        b"\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\nx", b"\r\nContent-Length : " + length + b"\r\n\r\n", b"\r\nContent-Length: -1\r\n\r\n",
+        b"\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\nx", b"\r\nContent-Length : " + length + b"\r\n\r\n",
+        b"\r\nContent-Length: -1\r\n\r\n",
         b"\r\nX: y\rContent-Length: " + length + b"\r\n\r\n", b"\r\n Content-Length: " + length + b"\r\n\r\n", b"\r\n\0\r\n\r\n",
         b"\r\nContent-Length: 4294967296\r\n\r\n", b"\r\nContent-Length: 0x1\r\n\r\n", b"\r\nX: " + b"y" * 5000 + b"\r\n\r\n",
         b"\r\nContent-Length: " + length + b"\r\nCont\rent-Length: 0\r\n\r\n",
     ):  # fmt: skip
         yield {"answers": {"OPTIONS": b"RTSP/1.0 200 OK\r\nCSeq: {cseq}" + end + _SMUGGLED}}
-    for where in (";sou\rrce=127.0.0.2", ";\tsource=127.0.0.2", "; source =127.0.0.2", ";SOURCE=127.0.0.2", ";source=inside.example"):
+    frame = b"\nX: y\r\n\r\n" + _SMUGGLED
+    framed = b"$\0" + (len(frame) - len(_SMUGGLED) + _SMUGGLED_BYTES).to_bytes(2, "big") + frame
+    for request in (b"OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n", b"GET_PARAMETER x RTSP/1.0\r\nCSeq: 9\r\n\r\n", b"\r\n", b"x\r\n\r\n"):
+        yield {"answers": {"OPTIONS": request + framed + b"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"}}
+    for where in ("", ";sou\rrce=127.0.0.2", ";\tsource=127.0.0.2", ";/source=127.0.0.2", ";SOURCE=127.0.0.2", ";source=inside.example"):
         for end in ("", ";x=\0", ";x=" + "y" * 5000, ",RTP/AVP/TCP"):
             yield {"transports": (f"{_SENDER}{where}{end}",) * 2}
     yield {"transports": (f"RTP/AVP/TCP\r\nTrans\rport: {_SENDER};sou\rrce=127.0.0.2",) * 2}
     for inner in ("c=IN IP4 127.0.0.2\r\n", "c=IN IP6 ::1\r\n", "c=IN IP4 inside.example/9\r\n", ""):
-        for where in ("", ";destination=127.0.0.2", ";destin\ration=127.0.0.2"):
-            transport = f"RTP/AVP;multicast;port={{udp}}-{{udp}};ttl=1{where}"
-            yield {
-                "sdp": VIDEO.replace("m=video 0\r\n", f"m=video {{udp}}\r\n{inner}"),
-                "transports": (transport,) * 2,
-                "multicast_only": True,
-            }
+        for where in ("", ";destination=127.0.0.2", ";/destination=127.0.0.2"):
+            sdp = VIDEO.replace("m=video 0 RTP/AVP 96\r\n", f"m=video {{udp}} RTP/AVP 96\r\n{inner}")
+            yield {"sdp": sdp, "transports": (f"RTP/AVP;multicast;port={{udp}}-{{udp}};ttl=1{where}",) * 2}
 
 
 def _descriptions() -> Iterator[str]:
@@ -230,7 +234,7 @@ def _playlist(text: str) -> bytes:
 
 def _pages() -> Iterator[dict[str, bytes]]:
     """Answers to `/x.m3u8` that lead elsewhere."""
-    for status in ("300 x", "301 x", "302 x", "303 x", "307 x", "308 x"):
+    for status in ("300 x", "301 x", "303 x", "307 x", "308 x"):
         yield {"/x.m3u8": _page(b"", status, "Location: http://{two}/x.ts")}
     for target in _TARGETS:
         yield {"/x.m3u8": _page(b"", "302 x", f"Location: {target}")}

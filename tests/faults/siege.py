@@ -48,13 +48,12 @@ class Siege:
 
 
 @dataclass
-class MisleadingCamera(QuirkCamera):
-    """A camera that may refuse every transport but multicast."""
-
-    multicast_only: bool = False
+class OneWayCamera(QuirkCamera):
+    """A camera that refuses what asks for another kind of transport than its own, until libav, which tries all, comes to that."""
 
     def _answer(self, asked: Asked) -> bytes:
-        if self.multicast_only and asked.method == "SETUP" and "multicast" not in asked.headers["transport"]:
+        own = next((kind for kind in ("multicast", "udp") if kind in self.transports[0].lower()), "tcp")
+        if asked.method == "SETUP" and own not in asked.headers["transport"].lower():
             return self._message(asked, "461 Unsupported Transport", [])
         return super()._answer(asked)
 
@@ -109,8 +108,8 @@ async def _meet(hostile: Hostile, canaries: Canaries, opener: SourceOpener, sieg
                 await (await opener(_assigned(ready.url, ready.transport))).run(KeepingSink())
             siege.unclear.append(f"{hostile!r:.200}: ended without a reason")
         except (BadInput, SourceEnded) as refusal:
-            siege.refusals[f"{type(refusal).__name__}: {str(refusal):.50}"] += 1
-        except Exception as error:
+            siege.refusals[f"{type(refusal).__name__}: {refusal!s:.50}"] += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no refusal
             siege.unclear.append(f"{hostile!r:.200}: {error!r}")
     siege.longest_s = max(siege.longest_s, time.monotonic() - began_s)
     if len(canaries.hits) > hits:
@@ -121,7 +120,8 @@ async def _stand_up(hostile: Hostile, canaries: Canaries, stack: AsyncExitStack)
     """Starts the input's camera, if it has one; the input with all words filled in."""
     camera: AbstractAsyncContextManager[QuirkCamera | Peer] | None = None
     if hostile.habits is not None:
-        camera = MisleadingCamera(**{"media": some_pictures(3), "then": "close"} | filled(hostile.habits, canaries.places))
+        kind = OneWayCamera if hostile.transport == "libav" else QuirkCamera
+        camera = kind(**{"media": some_pictures(3), "then": "close"} | filled(hostile.habits, canaries.places))
     elif hostile.says or hostile.pages:
         camera = Peer(canaries.places, hostile.says, hostile.pages)
     places = canaries.places | ({"port": str((await stack.enter_async_context(camera)).port)} if camera else {})

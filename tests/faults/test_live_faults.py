@@ -35,7 +35,7 @@ async def test_killed_processes_lose_nothing_acknowledged(rtsp_server: RtspServe
     """Recorder, uploader, and both, killed: each acknowledged fragment is stored once, index and pool agree, recording goes on."""
     done = await kill_live(tmp_path, urls(rtsp_server, "kill"), 6)
 
-    assert done.judgement.acknowledged > 50
+    assert done.judgement.acknowledged > 30
     assert done.judgement.wrong == 0, done.judgement
     assert done.back_p99_s <= BACK_S, done.back_s
     assert done.causes <= {"recorder-away", "reconnecting"}

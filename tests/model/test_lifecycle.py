@@ -1,7 +1,7 @@
-"""Every interleaving of a commit with a sweep: explores them all over the real commit code, and finds what breaks when a rule is taken away.
+"""Every interleaving of a commit with a sweep, over the real commit code, and what breaks when a rule is taken away.
 
-The uploader is `segments.commit.commit` itself over the memory stores. The sweep is the one of design/lifecycle.md, step by step. Between any
-two calls of a port another process may run, time may pass, and the uploader may die and begin anew.
+The uploader is `segments.commit.commit` itself over a world in memory. The sweep goes step by step in the order the commit relies on
+(docs/design/lifecycle.md). Between any two calls of a port another process may run, time may pass, and the uploader may die and begin anew.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def test_no_interleaving_breaks_the_house() -> None:
 
 @pytest.mark.parametrize("without", ["deadline", "look", "sweep_waits", "writes_end"])
 def test_every_rule_is_needed(without: str) -> None:
-    """Taking away the commit deadline, the look for a batch, the sweep's wait, or the limit of a write breaks an invariant: the search would see it."""
+    """Taking away the commit deadline, the look for a batch, the sweep's wait, or the limit of a write breaks an invariant."""
     search = Search(replace(Rules(), **{without: False})).run()
 
     assert search.found

@@ -26,6 +26,7 @@ from recorder.link import (
     connect,
     decode,
     encode,
+    listen,
 )
 from recorder.session import RunAbout
 from segments.errors import DataDamaged
@@ -196,3 +197,19 @@ def test_only_what_decides_the_stream_counts_as_the_stream() -> None:
 def test_json_of_no_message_holds_what_it_should_not() -> None:
     """A link speaks JSON lines: no pickles."""
     assert json.loads(encode(MESSAGES[0])) == ["Hello", {"name": "home-recorder-0", "shard": 0, "epoch": 7}]
+
+
+async def test_the_folder_of_a_socket_may_have_a_long_name(tmp_path: Path) -> None:
+    """A socket lies where the configuration says, however long that path is; a socket left by a dead process is in nobody's way."""
+    path = tmp_path / ("folder-" * 20) / "run" / "uploader.sock"
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(Hello("there", 0, 1)))
+        writer.close()
+
+    for _ in range(2):
+        server = await listen(path, answer)
+        link = await connect(str(path))
+        assert await link.receive() == Hello("there", 0, 1)
+        link.close()
+        server.close()

@@ -161,13 +161,6 @@ async def test_a_port_in_use_is_refused(tmp_path: Path, which: str) -> None:
         assert f"{which}.port: 127.0.0.1:{taken} cannot be listened on" in await refused(settings)
 
 
-async def test_too_long_a_folder_for_the_socket_is_refused(tmp_path: Path) -> None:
-    """Before the first recorder fails on it."""
-    settings = settings_in(tmp_path, f"[site]\nfolder = '{tmp_path}/{'x' * 100}'\n")
-
-    assert "too long a name for a socket" in await refused(settings)
-
-
 async def test_a_pool_that_does_not_answer_is_refused(tmp_path: Path) -> None:
     """By its name."""
     secret = tmp_path / "secret"

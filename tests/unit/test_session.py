@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import av
 import pytest
@@ -51,7 +52,7 @@ def test_segments_say_of_themselves_what_they_are(clips: Clips) -> None:
 
     facts = [read_facts(tail_of(written, name).facts) for name in written.sealed]
     assert [fact.counter for fact in facts] == list(range(len(facts)))
-    assert all(a.end_us == b.start_us for a, b in zip(facts, facts[1:], strict=False))
+    assert all(a.end_us == b.start_us for a, b in pairwise(facts))
     assert facts[0].start_us == facts[0].run_start_us == NOON_US
     assert facts[-1].end_us == NOON_US + 16 * US_PER_S
     assert written.ends[0].end_us == facts[-1].end_us
@@ -65,11 +66,11 @@ def test_media_time_goes_on_over_segments(clips: Clips) -> None:
 
     fragments = [fragment for name in written.fragments for fragment in written.fragments[name]]
     assert fragments[0].pts >= 10 * TIMESCALE
-    assert all(a.pts + a.duration == b.pts for a, b in zip(fragments, fragments[1:], strict=False))
+    assert all(a.pts + a.duration == b.pts for a, b in pairwise(fragments))
 
 
 def test_media_time_rises_from_run_to_run(clips: Clips) -> None:
-    """A later run starts at a media time behind the end of the one before, also if the camera's clock ran fast: libav would drop it else."""
+    """A later run starts at a media time behind the end of the one before, also if the camera's clock ran fast."""
     tracks, units = access_units(clips.get(seconds=4, gop_frames=25))
     session = a_session()
     fast = [unit._replace(pts=unit.pts * 2) for unit in units]
@@ -177,7 +178,7 @@ def test_a_camera_that_never_sends_a_key_frame_is_named() -> None:
     """Pictures without any key frame record nothing, and after 10 s the camera's state says why."""
     track = VideoTrack(Codec.H264, 640, 360, SETS)
     step = WAIT_FOR_KEY // 50
-    written = recorded(a_session(), [track], (AccessUnit(0, i * step, None, False, INTER) for i in range(60)))
+    written = recorded(a_session(), [track], (AccessUnit(0, i * step, None, key=False, data=INTER) for i in range(60)))
 
     assert written.segments == {}
     assert [why.cause for why in written.without] == [Cause.NO_KEY_FRAME]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +76,7 @@ def test_a_long_group_with_b_frames_is_never_cut_under_one() -> None:
     pieces = fed(gop(0, order))
 
     assert len(pieces) > 5
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    for before, after in itertools.pairwise(pieces):
         assert max(sample.pts for sample in before) < min(sample.pts for sample in after)
 
 
@@ -112,9 +114,9 @@ def test_whatever_comes_in_rises_and_nothing_is_lost(noise: list[tuple[int, bool
 
     times = [sample.dts for piece in pieces for sample in piece]
     assert len(times) == len(noise)
-    assert all(a < b for a, b in zip(times, times[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(times))
     for piece in pieces:
-        assert all(a.dts + a.duration == b.dts for a, b in zip(piece, piece[1:], strict=False))
+        assert all(a.dts + a.duration == b.dts for a, b in itertools.pairwise(piece))
         assert all(sample.duration > 0 for sample in piece)
 
 

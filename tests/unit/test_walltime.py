@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,7 +64,7 @@ def test_later_segments_follow_slowly(ppm: int, minutes: int) -> None:
             wall.arrived(pts, NOW + ticks_to_us(pts) * (1_000_000 + ppm) // 1_000_000)
         starts.append(wall.segment_start(minute * 60 * TIMESCALE))
 
-    for before, after in zip(starts, starts[1:], strict=False):
+    for before, after in itertools.pairwise(starts):
         assert abs(after - before - 60 * US_PER_S) <= 60 * MAX_SLEW_PPM + 1
 
 
