@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from bench.promise import bound95, read_form, report
+from bench.promise import read_form, report
 from tests.faults.hostile import hostile_inputs, hostile_to_libav
 from tests.faults.siege import besiege, open_all_barely
 from tests.media import Clips
@@ -45,7 +45,6 @@ async def main() -> bool:
         value=touched,
         unit="canaries touched",
         gate="0 of 200 inputs",
-        bound95=bound95(n) if touched == 0 else None,
         control="red" if control else "green",
         met=touched == 0 and not other and len(inputs) >= 200,
     )

@@ -42,6 +42,7 @@ _DECODERS = "h264,hevc,aac,pcm_alaw,pcm_mulaw,g726,g726le,mp2,mp2float,mp3,mp3fl
 _FORMATS = {"http": "mpegts,flv,hls,mov", "https": "mpegts,flv,hls,mov", "tcp": "mpegts", "udp": "mpegts", "rtmp": "flv"}
 _PROTOCOLS = {"rtmp": "rtmp,tcp", "rtsp": "rtsp,rtp,udp,tcp"}
 _HLS = {"http_persistent": "0", "http_multiple": "0", "max_reload": "10"}  # our pipes carry one answer each
+_RTSP = {"probesize": "32", "allowed_media_types": "video+audio", "rtsp_transport": "udp+tcp"}  # reports by multicast could go anywhere
 _PROBING_S = 3
 _NEW_DESCRIPTION: Final = "new_extradata"
 _GRACE_S = 2.0
@@ -192,9 +193,7 @@ class _LibavInput(_Input):
         self.presentation_only = parts.scheme != "rtmp"
         self._options = _common(parts.scheme) | {"protocol_whitelist": _PROTOCOLS[parts.scheme]}
         if self.presentation_only:
-            timeout_us = int(2 * limits.silence_s * 1_000_000)  # a second line: the source is earlier
-            self._options |= {"probesize": "32", "allowed_media_types": "video+audio", "timeout": str(timeout_us)}  # the SDP says enough
-            self._options |= {"rtsp_transport": "udp+tcp"}  # by multicast, reports would go to whatever group the camera names
+            self._options |= {**_RTSP, "timeout": str(int(2 * limits.silence_s * 1_000_000))}  # a second line: the source is earlier
         else:  # no timeout: libav would take it as a wish to listen
             self._options |= {"analyzeduration": str(_PROBING_S * 1_000_000), "fpsprobesize": "0"}
 

@@ -133,11 +133,16 @@ async def _unread(opener: SourceOpener, clip: Path) -> list[str]:
     body = b"HTTP/1.1 200 OK\r\n\r\n" + clip.read_bytes()
     playlist = b"HTTP/1.1 200 OK\r\n\r\n#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nlive.ts\n#EXT-X-ENDLIST\n"
     refused = []
-    async with Peer({}, b"", {"/live.ts": body, "/x.m3u8": playlist}) as web, Peer({}, clip.read_bytes(), {}) as tcp:
-        for url in (f"http://127.0.0.1:{web.port}/live.ts", f"http://127.0.0.1:{web.port}/x.m3u8", f"tcp://127.0.0.1:{tcp.port}"):
+    async with (
+        Peer({}, b"", {"/live.ts": body, "/x.m3u8": playlist}) as web,
+        Peer({}, clip.read_bytes(), {}) as tcp,
+        OneWayCamera(media=_many_pictures()[:500], pause_s=0.002, then="close") as rtsp,
+    ):
+        piped = [f"http://127.0.0.1:{web.port}/live.ts", f"http://127.0.0.1:{web.port}/x.m3u8", f"tcp://127.0.0.1:{tcp.port}"]
+        for url, transport in (*((url, "auto") for url in piped), (rtsp.url(), "libav")):
             sink = KeepingSink()
             try:
-                await (await opener(_assigned(url))).run(sink)
+                await (await opener(_assigned(url, transport))).run(sink)
             except SourceEnded as ended:
                 if not sink.units:
                     refused.append(f"{url}: {ended}")
