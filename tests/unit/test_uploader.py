@@ -317,13 +317,16 @@ async def test_no_more_than_a_few_at_once(node: Node) -> None:
     for counter in range(50):
         a_sealed_file(node.folder, counter=counter, seconds=2)
     under_way, most = 0, 0
+    four = asyncio.Event()
     put = node.objects.inner.put
 
     async def slow(*arguments, **named):
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        await asyncio.sleep(0)
+        if under_way == 4:
+            four.set()
+        await asyncio.wait_for(four.wait(), 60)
         version = await put(*arguments, **named)
         under_way -= 1
         return version
