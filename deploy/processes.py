@@ -140,7 +140,7 @@ async def _tidy(live: LiveEdge, clock: SystemClock) -> None:
 
 async def _end_uploader(shards: ShardServer, uploader: Uploader) -> None:
     """Recorders have ended before: leases are given back, states are written, and the last segments go up if that is quick."""
-    for last in (shards.release, shards.states.flush, uploader.work):
+    for last in (shards.release, shards.states.flush, uploader.work_at_last):
         with contextlib.suppress(KeepsightError, TimeoutError):
             async with asyncio.timeout(LAST_WORK_S):
                 await last()

@@ -111,6 +111,11 @@ class Uploader:
                 continue
             self._hint.clear()
 
+    async def work_at_last(self) -> None:
+        """Goes through all that waits once more before the process ends, whenever its turn would have been."""
+        self._retries.clear()
+        await self.work()
+
     async def work(self) -> None:
         """Goes once through all that waits and is due: torn segments of the dead, sealed segments and stubs, ended runs."""
         await self._attempt(self._folder, partial(mend, self._folder, self._index))

@@ -100,7 +100,8 @@ async def test_a_stopped_recorder_and_a_locked_index_lose_nothing(rtsp_server: R
         footage = [(at(span["from"]), at(span["to"])) for span in spans if span["kind"] == "footage"]
         assert "unknown" not in {span.get("cause") for span in spans}
         assert next(start for start, end in footage if end > went_on_us) <= went_on_us + BACK_S * US_PER_S
-        assert any(start < locked_us and end >= min(freed_us, until_us) for start, end in footage), (spans, locked_us, freed_us)
+        until_ms = min(freed_us, until_us) // 1000  # the API says milliseconds
+        assert any(start < locked_us and end // 1000 >= until_ms for start, end in footage), (spans, locked_us, freed_us)
 
 
 async def _indexed(service: Service, cameras: dict[str, str], until_us: int) -> bool:

@@ -359,3 +359,17 @@ async def test_a_hint_wakes_it(node: Node) -> None:
     working.cancel()
 
     assert await node.rows() == {key_of(made): made.sha256}
+
+
+async def test_the_last_work_waits_for_no_turn(node: Node) -> None:
+    """What failed a moment ago is tried once more before the process ends: an orderly stop leaves no footage behind that could go."""
+    made = a_sealed_file(node.folder)
+    node.objects.fails["put"] = TryAgain("away")
+    await node.uploader.work()
+    node.objects.fails.clear()
+    await node.uploader.work()  # it is not its turn yet
+    assert await node.stored() == {}
+
+    await node.uploader.work_at_last()
+
+    assert await node.stored() == await node.rows() == {key_of(made): made.sha256}
