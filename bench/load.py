@@ -98,9 +98,9 @@ async def recorder_cost(cameras: Cameras, count: int, window: Window) -> Cost:
         spool.mkdir(mode=0o700)
         async with recorder(Path(folder), cameras.urls(count)) as (process, stand_in):
             await stand_in.all_recording()
-            await _watched([process.pid], window.settle_s, lambda: None)
+            await watched([process.pid], window.settle_s, lambda: None)
             before = stand_in.durable_bytes
-            cost = await _measured([process.pid], count, window.measure_s, lambda: None)
+            cost = await measured([process.pid], count, window.measure_s, lambda: None)
             durable = replace(cost, used=cost.used._replace(written_bytes=stand_in.durable_bytes - before))
     must_have_arrived("the recorder", min(cost, durable, key=lambda each: each.bits_per_s), cameras.bits_per_s)
     return cost
@@ -111,8 +111,8 @@ async def peer_cost(cameras: Cameras, count: int, window: Window) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         async with _peers(Path(folder), cameras.urls(count)) as pids:
             tidy = lambda: _remove_finished(Path(folder))  # noqa: E731
-            await _watched(pids, window.settle_s, tidy)
-            cost = await _measured(pids, count, window.measure_s, tidy)
+            await watched(pids, window.settle_s, tidy)
+            cost = await measured(pids, count, window.measure_s, tidy)
     must_have_arrived("ffmpeg", cost, cameras.bits_per_s)
     return cost
 
@@ -125,7 +125,6 @@ async def recorder(
     socket = folder / "socket"
     orders = RecorderOrders(
         name="bench-recorder-0",
-        shard=0,
         socket=str(socket),
         spool=str(folder / "spool"),
         max_bytes=1 << 40,
@@ -184,14 +183,15 @@ async def _stop(processes: Sequence[asyncio.subprocess.Process]) -> None:
             await process.wait()
 
 
-async def _measured(pids: Sequence[int], count: int, seconds: float, tidy: Callable[[], None]) -> Cost:
+async def measured(pids: Sequence[int], count: int, seconds: float, tidy: Callable[[], None]) -> Cost:
+    """What these processes take together over so many seconds."""
     before, start = usage(pids), time.monotonic()
-    highest = await _watched(pids, seconds, tidy)
+    highest = await watched(pids, seconds, tidy)
     used, taken_s = usage(pids).since(before), time.monotonic() - start
     return Cost(count, taken_s, used, highest)
 
 
-async def _watched(pids: Sequence[int], seconds: float, tidy: Callable[[], None]) -> int:
+async def watched(pids: Sequence[int], seconds: float, tidy: Callable[[], None]) -> int:
     """Lets time pass; the highest memory of all processes together, in bytes."""
     end = time.monotonic() + seconds
     highest = 0

@@ -1,8 +1,9 @@
 """R21: no secret ever leaves.
 
 A live service records, is refused, misled and killed, with canaries as camera password, API token, key of the store and key between its
-processes. Then log, API answers, commands, process list, environments, index, spool, objects and exports are searched for each canary in
-every form. The full form does it several times. Control: a text that is printed on purpose is found by the same search.
+processes. Then log, API answers, metrics, commands (also of installations whose index or store fails), process list, environments, index,
+spool, objects and exports are searched for each canary in every form. The full form does it several times. Control: a text that is printed
+on purpose is found by the same search.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from bench.promise import read_form, report
 from tests.leaks import PRINTED, listen
 from tests.media import Clips
-from tests.servers.s3 import S3Server
+from tests.servers.seaweedfs import SeaweedFs
 
 SHORT, FULL = 1, 5
 
@@ -30,7 +31,7 @@ def main() -> bool:
         for name in ("clips", "s3"):
             (place / name).mkdir()
         clips = Clips(place / "clips")
-        with S3Server(place / "s3") as server:
+        with SeaweedFs(place / "s3") as server:
             for number in range(FULL if form.full else SHORT):
                 (place / str(number)).mkdir()
                 said = asyncio.run(listen(place / str(number), clips, server))

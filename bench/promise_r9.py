@@ -19,6 +19,7 @@ from tests.faults.store import Trouble, trouble
 from tests.media import Clips
 from tests.servers.rtsp import RtspServer
 from tests.servers.s3 import S3Server
+from tests.servers.seaweedfs import SeaweedFs
 
 SHORT, FULL = 6, 150
 SHORT_S, FULL_S = 15, 300
@@ -52,7 +53,7 @@ def main() -> bool:
         for name in ("clips", "s3"):
             (place / name).mkdir()
         clips = Clips(place / "clips")
-        with RtspServer({"h264": clips.get(), "aac": clips.get(audio="aac")}) as server, S3Server(place / "s3") as s3:
+        with RtspServer({"h264": clips.get(), "aac": clips.get(audio="aac")}) as server, SeaweedFs(place / "s3") as s3:
             killed, troubled, red = asyncio.run(measure(place, server, s3, kills, faulty_s))
     wrong = killed.judgement.wrong + troubled.judgement.wrong
     faults = kills + sum(troubled.broken.values())

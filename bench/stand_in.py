@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from recorder.link import MAX_MESSAGE_BYTES, Assign, AssignedCamera, Durable, Hello, LeaseIs, Link, Sealed, StateIs
+from segments.duty import Duty
 from segments.model import Camera, CameraState
 
+DUTY = Duty("record-a")
 EPOCH = 1
 LEASE_S = 3600.0
 ALL_RECORDING_LIMIT_S = 60.0
@@ -64,8 +66,8 @@ class StandIn:
             match message:
                 case Hello():
                     self._connected.set()
-                    link.send(Assign("bench", EPOCH, self._cameras))
-                    link.send(LeaseIs(EPOCH, LEASE_S, answers=False))
+                    link.send(Assign("bench", DUTY, EPOCH, self._cameras))
+                    link.send(LeaseIs(DUTY, EPOCH, LEASE_S, answers=False))
                 case Durable():
                     self.durable_bytes += sum(fragment.length for fragment in message.fragments)
                 case StateIs() if message.state is CameraState.RECORDING:

@@ -27,6 +27,7 @@ COLUMNS = (
     "sound",
     "transport",
     "trust_clock",
+    "twice",
     "enabled",
     "pool",
 )
@@ -53,7 +54,7 @@ class BadLine:
     reason: str
 
 
-def read_archive(text: str, *, now_us: int, default_pool: str) -> tuple[list[Entry], list[BadLine]]:
+def read_archive(text: str, *, now_us: int) -> tuple[list[Entry], list[BadLine]]:
     """All cameras of a CSV text and all lines that are wrong; to be applied only if none is."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     entries: list[Entry] = []
@@ -67,7 +68,7 @@ def read_archive(text: str, *, now_us: int, default_pool: str) -> tuple[list[Ent
             if reader.line_num > MAX_LINES:
                 return [], [BadLine(reader.line_num, f"more than {MAX_LINES} lines: divide the file")]
             try:
-                entry = _entry_of_line(values, now_us=now_us, default_pool=default_pool)
+                entry = _entry_of_line(values, now_us=now_us)
                 _must_be_new(entry.camera.id, seen)
             except BadInput as error:
                 bad.append(BadLine(reader.line_num, str(error)))
@@ -79,10 +80,10 @@ def read_archive(text: str, *, now_us: int, default_pool: str) -> tuple[list[Ent
     return entries, bad
 
 
-def _entry_of_line(values: Mapping[str, str], *, now_us: int, default_pool: str) -> Entry:
+def _entry_of_line(values: Mapping[str, str], *, now_us: int) -> Entry:
     if None in values or None in values.values():
         raise BadInput(f"it has {'more' if None in values else 'fewer'} fields than the header")
-    return entry_of(values, now_us=now_us, default_pool=default_pool)
+    return entry_of(values, now_us=now_us)
 
 
 def _must_be_new(camera: str, seen: Mapping[str, int]) -> None:
@@ -90,7 +91,7 @@ def _must_be_new(camera: str, seen: Mapping[str, int]) -> None:
         raise BadInput(f"camera {camera} is on line {seen[camera]} already")
 
 
-def entry_of(values: Mapping[str, str], *, now_us: int, default_pool: str) -> Entry:
+def entry_of(values: Mapping[str, str], *, now_us: int) -> Entry:
     """One camera out of named texts; raises BadInput naming the field, the rule and what was given (never a URL)."""
     text = {name: (value or "").strip() for name, value in values.items()}
     for name, value in text.items():
@@ -120,7 +121,8 @@ def entry_of(values: Mapping[str, str], *, now_us: int, default_pool: str) -> En
         sound=Sound(_choice("sound", text.get("sound") or Sound.AAC, list(Sound))),
         transport=Transport(_choice("transport", text.get("transport") or Transport.AUTO, list(Transport))),
         trust_clock=_flag("trust_clock", text.get("trust_clock", "")),
-        pool=text.get("pool") or default_pool,
+        twice=_flag("twice", text.get("twice", "")),
+        pool=text.get("pool", ""),
         added_us=now_us,
     )
     return Entry(camera, credential)

@@ -12,11 +12,10 @@ from typing import Annotated
 
 import typer
 
-from deploy import cli_cameras, cli_footage, cli_store
+from deploy import cli_cameras, cli_doctor, cli_fleet, cli_footage, cli_pools, cli_schema, cli_store
 from deploy.cli_frame import Config, config_path, out, settings_of
 from deploy.fleet.child import run_until_told
 from deploy.logs import set_up_logs
-from deploy.settings import base_url
 
 app = typer.Typer(
     name="keepsight",
@@ -26,24 +25,33 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_cameras.app, name="camera")
+app.add_typer(cli_fleet.app, name="fleet")
 app.add_typer(cli_store.index_app, name="index")
 app.add_typer(cli_store.config_app, name="config")
+app.add_typer(cli_schema.app, name="schema")
+app.add_typer(cli_pools.app, name="pools")
 app.command("timeline")(cli_footage.timeline)
 app.command("play")(cli_footage.play)
 app.command("export")(cli_footage.export)
 app.command("status")(cli_footage.status)
 app.command("verify")(cli_store.verify_)
+app.command("doctor")(cli_doctor.doctor)
+app.command("api")(cli_fleet.api)
 
 
 @app.command("serve")
 def serve_(config: Config = None) -> None:
-    """Run the whole service on this machine: recorders, uploader, API and page. Ends in order on Ctrl-C or SIGTERM."""
+    """Run the whole service on this machine: recorders, uploader, API and page. Ends in order on Ctrl-C or SIGTERM.
+
+    With fleet.kind ray: start the fleet in the Ray cluster, or adopt it, and run API and page here; the fleet goes on at the end.
+    """
     from deploy.serve import serve
 
     settings = settings_of(config)
-    set_up_logs("serve")
-    out.print(f"page and API: {base_url(settings.api.host, settings.api.port)}/", highlight=False)
-    raise typer.Exit(run_until_told(lambda: serve(settings, config_path(config))))
+    set_up_logs("serve", settings.logs.format)
+    out.print(f"page and API: {settings.api_url}/", highlight=False)
+    whole = cli_fleet.serve_ray if settings.fleet.kind == "ray" else serve
+    raise typer.Exit(run_until_told(lambda: whole(settings, config_path(config))))
 
 
 @app.command()

@@ -139,7 +139,7 @@ def import_(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read as UTF-8 text: {error}", Exit.BAD_INPUT)
-    entries, bad = read_archive(text, now_us=SystemClock().now_us(), default_pool=settings.default_pool)
+    entries, bad = read_archive(text, now_us=SystemClock().now_us())
     bad += [
         BadLine(0, f"camera {entry.camera.id}: {_pool_problem(entry, settings)}") for entry in entries if _pool_problem(entry, settings)
     ]
@@ -172,14 +172,14 @@ def _pairs(values: list[str] | None) -> dict[str, str]:
 
 
 def _entry(values: dict[str, str], settings: Settings) -> Entry:
-    entry = entry_of(values, now_us=SystemClock().now_us(), default_pool=settings.default_pool)
+    entry = entry_of(values, now_us=SystemClock().now_us())
     if problem := _pool_problem(entry, settings):
         raise BadInput(problem)
     return entry
 
 
 def _pool_problem(entry: Entry, settings: Settings) -> str:
-    known = entry.camera.pool in settings.pools
+    known = not entry.camera.pool or entry.camera.pool in settings.pools
     return "" if known else f"pool: {entry.camera.pool!r} is not one of the configured pools {', '.join(sorted(settings.pools))}"
 
 
@@ -233,4 +233,5 @@ def _plain(camera: Camera) -> dict[str, object]:
 
 def _as_text(camera: Camera) -> dict[str, str]:
     values = {name: "" if value is None else str(value) for name, value in _plain(camera).items() if name in COLUMNS}
-    return {**values, "tags": ";".join(camera.tags), "enabled": str(camera.enabled).lower(), "trust_clock": str(camera.trust_clock).lower()}
+    flags = {"enabled": camera.enabled, "trust_clock": camera.trust_clock, "twice": camera.twice}
+    return {**values, "tags": ";".join(camera.tags), **{name: str(value).lower() for name, value in flags.items()}}

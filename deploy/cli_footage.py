@@ -12,7 +12,8 @@ import typer
 from rich.table import Table
 
 from deploy.cli_frame import CameraId, Config, Exit, Json, guarded, moment_us, out, print_json, settings_of, with_stores
-from deploy.settings import Settings, base_url
+from deploy.settings import Settings
+from deploy.tls import trust_in_own_api
 from deploy.wiring import api_token
 from segments.clock import US_PER_S, SystemClock, iso
 from segments.errors import BadInput, NotFound, Refused, TryAgain
@@ -50,7 +51,7 @@ def play(
     settings = settings_of(config)
     now_us = SystemClock().now_us()
     start_us = guarded(lambda: moment_us(at)) if at else now_us - 60 * US_PER_S
-    base = base_url(settings.api.host, settings.api.port)
+    base = settings.api_url
     guarded(lambda: _ask(settings, f"/cameras/{quote(camera)}", {}))
     query = f"from={iso(start_us)}&to={iso(start_us + 3600 * US_PER_S)}"
     out.print(f"page  {base}/#/camera/{quote(camera)}/at/{iso(start_us)}", highlight=False, markup=False, soft_wrap=True)
@@ -114,9 +115,10 @@ def _ask(settings: Settings, path: str, query: Mapping[str, str]) -> Any:
     """
     token = api_token(settings)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    base = base_url(settings.api.host, settings.api.port)
+    base = settings.api_url
     try:
-        answer = httpx2.get(f"{base}/api/v1{path}", params=query, headers=headers, timeout=API_TIMEOUT_S, trust_env=False)
+        with httpx2.Client(timeout=API_TIMEOUT_S, trust_env=False, verify=trust_in_own_api(settings) or True) as client:
+            answer = client.get(f"{base}/api/v1{path}", params=query, headers=headers)
         said = answer.json()
     except httpx2.HTTPError as error:
         raise TryAgain(f"no service answers at {base} ({type(error).__name__}); start it with `keepsight serve`") from None

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.settings import Settings, load_settings
 from deploy.wiring import Stores, open_stores
@@ -107,3 +108,20 @@ def moment_us(text: str) -> int:
     except ValueError:
         raise BadInput(f"{text!r} is no time: write it as 2026-01-31T08:00:00Z, or 2026-01-31T08:00 for this machine's own time") from None
     return from_datetime(moment if moment.tzinfo is not None else moment.astimezone())
+
+
+class shown:  # noqa: N801 - used like a function
+    """A line of progress on stderr while long work goes on."""
+
+    def __init__(self, what: str) -> None:
+        self._progress = Progress(
+            TextColumn(what), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn(), console=err, transient=True
+        )
+        self._task = self._progress.add_task(what, total=None, said="")
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._progress.start()
+        return lambda said: self._progress.update(self._task, said=said)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()

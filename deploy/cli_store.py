@@ -1,21 +1,23 @@
-"""`keepsight verify`, `index rebuild` and `config check`: looking after what is stored."""
+"""`keepsight verify`, `index rebuild`, `index copy` and `config check`: looking after what is stored."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy.cli_frame import Config, Exit, Json, err, guarded, out, print_json, settings_of, with_stores
+from deploy.cli_frame import Config, Exit, Json, guarded, out, print_json, settings_of, shown, with_stores
+from deploy.index_copy import copy_and_compare
+from deploy.settings import load_settings
 from deploy.wiring import Stores
 from segments.clock import SystemClock
 from segments.compare import Level
 from segments.errors import BadInput
+from segments.index_compare import Comparison, Summary
 from segments.rebuild import RebuildReport, rebuild
 from segments.stored_segment import Pool
 from segments.verify import Sides, VerifyReport, camera_days, verify
@@ -45,7 +47,7 @@ def verify_(
         found = []
         for name in guarded(lambda: _pools(stores, pool)):
             sides = Sides(Pool(name, stores.pools[name]), stores.index, SystemClock())
-            with _shown(f"verify {name}") as say:
+            with shown(f"verify {name}") as say:
                 days = camera_days(sides, first, last)
                 found.append(
                     (name, await verify(sides, days, level, progress=lambda report: say(f"{report.days} camera-days, {report.rows} rows")))
@@ -82,7 +84,7 @@ def rebuild_(
     async def make(stores: Stores) -> list[tuple[str, RebuildReport]]:
         made = []
         for name in guarded(lambda: _pools(stores, pool)):
-            with _shown(f"rebuild {name}") as say:
+            with shown(f"rebuild {name}") as say:
                 said = lambda report: say(f"{report.rows} rows, at {report.last_key}")  # noqa: E731
                 made.append((name, await rebuild(Pool(name, stores.pools[name]), stores.index, SystemClock(), after=after, progress=said)))
         return made
@@ -96,6 +98,39 @@ def rebuild_(
             out.print(f"  {left.key}: {left.reason}", highlight=False, markup=False)
     if any(report.left_out for _, report in reports):
         raise typer.Exit(Exit.FINDINGS)
+
+
+@index_app.command("copy")
+def copy_(
+    to: Annotated[Path, typer.Option("--to", help="The configuration file whose index is written to; the environment does not touch it.")],
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Copy the whole index into that of another configuration, and compare the two. Exit code 1 if they differ.
+
+    Goes on where it was stopped, and may be run again: only what differs is written. Nothing is removed.
+    """
+    source = settings_of(config)
+    target = guarded(lambda: load_settings(to, {}))
+    with shown("index copy") as say:
+        copied, compared = guarded(lambda: asyncio.run(copy_and_compare(source, target, say)))
+    if json:
+        print_json({"partitions": copied.partitions, "written": copied.written, "compared": asdict(compared)})
+    else:
+        out.print(f"{copied.partitions} partitions gone through, {copied.written} rows, runs, states and batches written", highlight=False)
+        out.print(f"{compared.items} in {compared.partitions} partitions compared: {_agreement(compared)}", highlight=False)
+        for one in compared.examples:
+            out.print(f"  {one.kind} {one.where}: {_held(one.source)}, {_held(one.target)} there", highlight=False, markup=False)
+    if compared.differing:
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def _agreement(compared: Comparison) -> str:
+    return f"{compared.differing} partitions, cameras or credentials differ" if compared.differing else "the indexes are equal"
+
+
+def _held(summary: Summary) -> str:
+    return f"{summary.items} ({summary.sha256[:12]})" if summary.items else "none"
 
 
 @config_app.command("check")
@@ -132,20 +167,3 @@ def _day(text: str, default: int) -> date:
 def _verified(pool: str, report: VerifyReport) -> dict[str, object]:
     findings = [{"kind": finding.kind, "key": finding.key, "detail": finding.detail} for finding in report.findings]
     return {"pool": pool, "days": report.days, "rows": report.rows, "objects": report.objects, "lost": report.lost, "findings": findings}
-
-
-class _shown:  # noqa: N801 - used like a function
-    """A line of progress on stderr while long work goes on."""
-
-    def __init__(self, what: str) -> None:
-        self._progress = Progress(
-            TextColumn(what), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn(), console=err, transient=True
-        )
-        self._task = self._progress.add_task(what, total=None, said="")
-
-    def __enter__(self) -> Callable[[str], None]:
-        self._progress.start()
-        return lambda said: self._progress.update(self._task, said=said)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()

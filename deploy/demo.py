@@ -114,7 +114,7 @@ class _Demo:
         async with open_stores(settings) as stores:
             for camera in self._cameras:
                 values = {"id": camera.id, "name": camera.name, "area": camera.area, "url": place.url(camera), "trust_clock": "true"}
-                entry = entry_of(values, now_us=self._clock.now_us(), default_pool=settings.default_pool)
+                entry = entry_of(values, now_us=self._clock.now_us())
                 assert entry.credential is not None
                 await stores.index.put_credential(camera.id, sealer.seal(camera.id, entry.credential))
                 await stores.index.add_camera(entry.camera)

@@ -6,45 +6,59 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-import uvicorn
-
 from deploy.fleet.child import beside_parent, run_until_told
+from deploy.health import live_part
 from deploy.logs import set_up_logs
+from deploy.metrics.probes import PoolProbes
+from deploy.metrics.requests import RequestMetrics
+from deploy.metrics.silence import WatchedEdge
+from deploy.node_facts import NodeParts, node_status, watch_node
+from deploy.node_place import node_place
+from deploy.pool_checks import check_pools
 from deploy.recorder_process import RecorderOrders
-from deploy.settings import Settings, base_url, load_settings
-from deploy.wiring import api_token, camera_sealer, internal_key, open_stores
+from deploy.safety import refuse_unsafe
+from deploy.settings import Settings, load_settings
+from deploy.tls import api_certificate, internal_certificate, trust_in_nodes
+from deploy.watch import Watch
+from deploy.web_server import Listening, serve_http
+from deploy.wiring import api_token, internal_key, make_folder, open_stores
 from playback.app import create_app
+from playback.limits import Limits
 from playback.live_client import LiveClient
+from playback.live_places import LivePlaces
+from playback.live_shared import SharedLive
 from playback.services import Services
 from recorder.link import listen
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
-from recorder.mend import end_runs_before, highest_epoch, mend
-from recorder.shards import ShardServer, ShardSettings
-from recorder.spool_folder import spool_usage
+from recorder.mend import highest_epoch, mend
+from recorder.shards import ShardServer
+from recorder.spool_folder import spool_lock
 from recorder.uploader import Uploader, UploadSettings
+from recorder.usage import UsageCounter
 from segments.clock import US_PER_DAY, SystemClock
 from segments.commit import CommitRules
-from segments.errors import KeepsightError, StartRefused
-from segments.model import FragmentState
+from segments.errors import KeepsightError
 
 log = logging.getLogger(__name__)
 
 LAST_WORK_S = 5.0
-"""At the end, each of: giving leases back, writing states, a last upload. What is not done then is done at the next start."""
+"""At the end, each of: writing states, a last upload. What is not done then is done at the next start."""
+API_NICENESS = 10
+"""Where processors are scarce, recorders and uploader go before the API: about nine to one."""
 CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
 
 
-def recorder_orders(settings: Settings, shard: int) -> RecorderOrders:
-    """What the recorder of a shard needs to know of the settings."""
+def recorder_orders(settings: Settings, number: int) -> RecorderOrders:
+    """What a recorder of this node needs to know of the settings."""
     return RecorderOrders(
-        name=f"{settings.site.name}-recorder-{shard}",
-        shard=shard,
+        name=f"{settings.site.name}-recorder-{number}",
         socket=str(settings.socket_path),
         spool=str(settings.spool_folder),
         max_bytes=settings.spool.max_bytes,
@@ -53,66 +67,86 @@ def recorder_orders(settings: Settings, shard: int) -> RecorderOrders:
         silence_s=settings.recording.silence_s,
         networks=tuple(str(network) for network in settings.cameras.networks),
         allow_loopback=settings.cameras.allow_loopback,
+        log_format=settings.logs.format,
     )
 
 
 async def run_uploader(settings: Settings) -> None:
-    """Serves the recorders' socket and the local routes, and moves footage from the spool to pool and index."""
+    """The node's place, and what moves footage from its spool to pool and index; raises StartRefused if another service has the spool."""
+    make_folder("site.folder", settings.site.folder)
+    make_folder("spool", settings.spool_folder)
+    with spool_lock(settings.spool_folder):
+        await _run_uploader(settings)
+
+
+async def _run_uploader(settings: Settings) -> None:
+    """Serves the recorders' socket and the local routes, does the place's duties and uploads."""
+    await refuse_unsafe(settings)
+    at = Listening(settings.internal.host, settings.internal.port, internal_certificate(settings))
     clock = SystemClock()
-    async with open_stores(settings) as stores:
-        sealer = camera_sealer(settings)
-        live = LiveEdge(settings.spool_folder)
+    watch = Watch("uploader", settings, clock)
+    async with open_stores(settings) as opened:
+        await check_pools(settings, opened.pools)
+        stores = watch.stores(opened)
+        live = WatchedEdge(settings.spool_folder, clock)
         rules = CommitRules(young_us=settings.retention.shortest_floor_days * US_PER_DAY // 2)
+        usage = UsageCounter(stores.index, clock)
         uploader = Uploader(
             settings.spool_folder,
             pools=stores.pools,
-            default_pool=settings.default_pool,
+            rules=settings.pool_assignment,
             index=stores.index,
             clock=clock,
+            indexed=usage.indexed,
             settings=UploadSettings(rules=rules),
         )
-        shards = ShardServer(
-            ShardSettings(settings.site.name, settings.fleet.recorders, settings.fleet.lease_s),
-            index=stores.index,
-            open_credential=sealer.open,
-            live=live,
-            sealed=uploader.hint,
-            end_runs=lambda epoch, cameras, months: end_runs_before(settings.spool_folder, epoch, cameras, months, stores.index),
-            clock=clock,
-        )
-        status = lambda: _node_status(settings, uploader, shards)  # noqa: E731
-        local = create_local_app(live, key=internal_key(settings), status=status)
+        place = node_place(settings, stores.index, live=live, sealed=uploader.hint, clock=clock)
+        node = NodeParts(settings, uploader, place, live, clock)
+        watch_node(watch, node)
+        probes = PoolProbes(watch.metrics.registry, settings, opened.pools, clock)
+        local = create_local_app(live, key=internal_key(settings), status=lambda: node_status(node))
         await stores.index.spend_epochs(highest_epoch(settings.spool_folder))
         await mend(settings.spool_folder, stores.index)
-        server = await listen(settings.socket_path, shards.serve)
+        server = await listen(settings.socket_path, place.shards.serve)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_serve_http(local, settings.internal.host, settings.internal.port))
+                tasks.create_task(serve_http(watch.around(local), at))
                 tasks.create_task(uploader.run())
-                tasks.create_task(shards.states.write())
+                tasks.create_task(usage.run())
+                tasks.create_task(place.run())
                 tasks.create_task(_tidy(live, clock))
+                tasks.create_task(probes.run())
         finally:
             server.close()
-            await asyncio.shield(_end_uploader(shards, uploader))
+            await asyncio.shield(_end_uploader(place.shards, uploader))
 
 
 async def run_api(settings: Settings) -> None:
     """Serves the API and the page."""
+    os.nice(API_NICENESS)
+    await refuse_unsafe(settings)
+    at = Listening(settings.api.host, settings.api.port, api_certificate(settings))
     clock = SystemClock()
-    live = LiveClient(base_url(settings.internal.host, settings.internal.port), internal_key(settings))
-    async with open_stores(settings) as stores:
+    connect = partial(LiveClient, key=internal_key(settings), tls=trust_in_nodes(settings))
+    watch = Watch("api", settings, clock)
+    requests = RequestMetrics(watch.metrics.registry, clock)
+    async with open_stores(settings) as opened:
+        stores = watch.stores(opened)
+        live = LivePlaces(stores.index, connect, clock)
+        watch.parts.append(live_part(live))
         services = Services(
             index=stores.index,
             pools=stores.pools,
-            live=live,
+            live=SharedLive(requests.live(live)),
             clock=clock,
             site=settings.site.name,
             token=api_token(settings),
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
+            limits=Limits(**settings.limits.model_dump()),
         )
         try:
-            await _serve_http(create_app(services), settings.api.host, settings.api.port)
+            await serve_http(watch.around(requests.app(create_app(services))), at)
         finally:
             await live.close()
 
@@ -124,6 +158,7 @@ def main(arguments: list[str]) -> int:
 
     async def run() -> None:
         settings = load_settings(None if argument == "-" else Path(argument))
+        set_up_logs(program, settings.logs.format)
         await beside_parent(run_uploader(settings) if program == "uploader" else run_api(settings))
 
     return run_until_told(run)
@@ -139,55 +174,11 @@ async def _tidy(live: LiveEdge, clock: SystemClock) -> None:
 
 
 async def _end_uploader(shards: ShardServer, uploader: Uploader) -> None:
-    """Recorders have ended before: leases are given back, states are written, and the last segments go up if that is quick."""
-    for last in (shards.release, shards.states.flush, uploader.work_at_last):
+    """Recorders have ended before, and the duties are given back: states are written, and the last segments go up if that is quick."""
+    for last in (shards.states.flush, uploader.work_at_last):
         with contextlib.suppress(KeepsightError, TimeoutError):
             async with asyncio.timeout(LAST_WORK_S):
                 await last()
-
-
-def _node_status(settings: Settings, uploader: Uploader, shards: ShardServer) -> Mapping[str, object]:
-    counts = shards.counts()
-    alarms = [*uploader.alarms, *shards.alarms]
-    if any(count.spool_full for count in counts):
-        alarms.append("the spool is full: new footage is refused until some is uploaded")
-    return {
-        "cameras": shards.camera_states(),
-        "fragments": {
-            FragmentState.BUFFERED: sum(count.buffered for count in counts),
-            FragmentState.DURABLE: sum(count.durable for count in counts),
-            FragmentState.STORED: uploader.stored,
-            FragmentState.INDEXED: uploader.indexed,
-        },
-        "spool": {"bytes": spool_usage(settings.spool_folder), "limit": settings.spool.max_bytes, "segments": uploader.waiting},
-        "alarms": alarms,
-    }
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to its process, which has other parts to end in order."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
-        yield
-
-
-async def _serve_http(app: object, host: str, port: int) -> None:
-    """Serves until cancelled; raises StartRefused if the address is taken."""
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, lifespan="auto", access_log=False, timeout_graceful_shutdown=2)  # type: ignore[arg-type]
-    server = _Server(config)
-    try:
-        socket = config.bind_socket()
-    except SystemExit:
-        raise StartRefused(f"{host}:{port} cannot be listened on: another program uses it; choose another port") from None
-    serving = asyncio.create_task(server.serve(sockets=[socket]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        server.should_exit = True
-        await serving
-        socket.close()
 
 
 def command_for(program: str, argument: str | RecorderOrders) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.clock_sync import ClockSync
 from deploy.fleet.child import beside_parent, run_until_told
-from deploy.logs import set_up_logs
+from deploy.logs import LogFormat, set_up_logs
 from deploy.sources import SourceOpener
 from recorder.cutter import CutSettings
 from recorder.group_sync import GroupSync
@@ -24,7 +24,6 @@ class RecorderOrders:
     """All a recorder process is told on its command line: no path of a store, no key."""
 
     name: str
-    shard: int
     socket: str
     spool: str
     max_bytes: int
@@ -33,6 +32,7 @@ class RecorderOrders:
     silence_s: float
     networks: tuple[str, ...]
     allow_loopback: bool
+    log_format: str = LogFormat.TEXT
 
 
 async def run_recorder(orders: RecorderOrders) -> None:
@@ -42,7 +42,7 @@ async def run_recorder(orders: RecorderOrders) -> None:
     sync = GroupSync(spool)
     cut = CutSettings(segment=orders.segment_s * TIMESCALE)
     recorder = Recorder(
-        RecorderSettings(orders.name, orders.shard, cut),
+        RecorderSettings(orders.name, cut),
         spool=spool,
         sync=sync,
         open_source=SourceOpener(orders.networks, allow_loopback=orders.allow_loopback, silence_s=orders.silence_s, clock=clock),
@@ -54,9 +54,9 @@ async def run_recorder(orders: RecorderOrders) -> None:
 
 def main(arguments: list[str]) -> int:
     """`ORDERS-AS-JSON`."""
-    set_up_logs("recorder")
     values = json.loads(arguments[0])
     orders = RecorderOrders(**{**values, "networks": tuple(values["networks"])})
+    set_up_logs("recorder", LogFormat(orders.log_format))
     return run_until_told(lambda: beside_parent(run_recorder(orders)))
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from deploy.clock_sync import ClockSync
 from deploy.fleet.local import LocalFleet, Program
+from deploy.pool_checks import check_pools
 from deploy.processes import command_for, recorder_orders
+from deploy.safety import problems_of, problems_of_clock, problems_of_files, problems_of_index, refuse
 from deploy.settings import FilePool, Settings
-from deploy.wiring import api_token, camera_sealer, internal_key, make_folder, open_stores, pool_folder
+from deploy.wiring import camera_sealer, internal_key, make_folder, open_stores, pool_folder
 from recorder.spool_folder import check_spool, free_bytes, spool_lock
 from segments.clock import SystemClock
-from segments.errors import KeepsightError, StartRefused
+from segments.errors import StartRefused
 
 log = logging.getLogger(__name__)
 
@@ -24,28 +26,25 @@ LEAST_POOL_BYTES = 64 << 20
 
 @contextmanager
 def checked(settings: Settings) -> Iterator[None]:
-    """Holds the spool while everything a start needs was found right; raises StartRefused. Nothing is recorded yet."""
+    """Holds the spool while everything a start needs is found right; raises StartRefused. Nothing is recorded yet."""
     make_folder("site.folder", settings.site.folder)
     check_spool(settings.spool_folder, min_free_bytes=settings.spool.min_free_bytes)
     with spool_lock(settings.spool_folder):
         camera_sealer(settings)
         internal_key(settings)
-        api_token(settings)
+        refuse([*problems_of(settings), *problems_of_files(settings), *problems_of_clock(settings)])
         check_port("api", settings.api.host, settings.api.port)
         check_port("internal", settings.internal.host, settings.internal.port)
         if not ClockSync()():
-            log.warning("this machine's clock is not synchronised (NTP): footage is recorded and flagged so")
+            log.warning("clock.unsynchronised: this machine's clock is not synchronised (NTP): footage is recorded and flagged so")
         yield
 
 
 async def check_stores(settings: Settings) -> None:
-    """Opens index and pools and reads from each; raises StartRefused."""
+    """Opens the index, and probes the pools for what is needed of them; raises StartRefused."""
+    refuse(await problems_of_index(settings))
     async with open_stores(settings) as stores:
-        for name, store in stores.pools.items():
-            try:
-                await store.list("", limit=1)
-            except KeepsightError as error:
-                raise StartRefused(f"pool {name} cannot be used: {error}") from None
+        await check_pools(settings, stores.pools)
     for name, pool in settings.pools.items():
         if isinstance(pool, FilePool):
             folder = pool_folder(name, pool, settings)
@@ -57,16 +56,16 @@ async def serve(settings: Settings, config: Path | None, *, ready: Callable[[Loc
     """Runs the fleet until cancelled."""
     with checked(settings):
         await check_stores(settings)
-        fleet = LocalFleet(programs(settings, config), clock=SystemClock())
-        await fleet.run(lambda: ready(fleet))
+    fleet = LocalFleet(programs(settings, config), clock=SystemClock())
+    await fleet.run(lambda: ready(fleet))
 
 
 def programs(settings: Settings, config: Path | None) -> list[Program]:
     """The uploader is stopped last, when recorders have sealed what they had; recorders do not see the environment's keys."""
     argument = "-" if config is None else str(config.resolve())
     recorders = [
-        Program(f"recorder-{shard}", command_for("recorder", recorder_orders(settings, shard)), trusted=False, stage=1)
-        for shard in range(settings.fleet.recorders)
+        Program(f"recorder-{number}", command_for("recorder", recorder_orders(settings, number)), trusted=False, stage=1)
+        for number in range(settings.fleet.recorders)
     ]
     uploader = Program("uploader", command_for("uploader", argument), trusted=True)
     return [uploader, *recorders, Program("api", command_for("api", argument), trusted=True, stage=1)]

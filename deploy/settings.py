@@ -3,153 +3,85 @@
 from __future__ import annotations
 
 import os
+import socket
 import tomllib
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from deploy.sections import (
+    ApiSettings,
+    CameraSettings,
+    ClockSettings,
+    FleetSettings,
+    InternalSettings,
+    LimitsSettings,
+    LogsSettings,
+    MetricsSettings,
+    NodeSettings,
+    RecordingSettings,
+    RetentionSettings,
+    Section,
+    SiteSettings,
+    SpoolSettings,
+    base_url,
+)
+from deploy.store_sections import (
+    CassandraIndexSettings,
+    FilePool,
+    IndexSettings,
+    Pool,
+    PoolName,
+    PoolRuleSection,
+    S3Pool,
+    SqliteIndexSettings,
+)
 from segments.errors import StartRefused
+from segments.pools import PoolRule, PoolRules
+
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "CassandraIndexSettings",
+    "FilePool",
+    "Pool",
+    "S3Pool",
+    "Settings",
+    "SqliteIndexSettings",
+    "base_url",
+    "load_settings",
+]
+
+M = TypeVar("M", bound=BaseModel)
 
 ENVIRONMENT_PREFIX = "KEEPSIGHT_"
-GIB = 1 << 30
+_LISTS = {"networks", "hosts"}
+"""Keys that the environment writes with commas."""
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _one_folder() -> dict[PoolName, Pool]:
+    return {"main": FilePool()}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-def base_url(host: str, port: int) -> str:
-    """The address a service listens on, as its neighbours write it."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
-    name = everywhere.get(host, host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-
-class SiteSettings(_Section):
-    """Who we are. The name is part of every run's id and never changes once footage exists."""
-
-    name: str = Field("home", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]{0,31}$")
-    folder: Path = Path("keepsight-data")
-    """Where everything lies that has no path of its own: spool, pool, index, keys."""
-
-
-class SpoolSettings(_Section):
-    """Where footage becomes durable first: a folder on the recorder's own disk."""
-
-    folder: Path | None = None
-    max_bytes: int = Field(20 * GIB, ge=16 << 20)
-    min_free_bytes: int = Field(GIB, ge=0)
-
-
-class IndexSettings(_Section):
-    """The time index."""
-
-    kind: Literal["sqlite"] = "sqlite"
-    path: Path | None = None
-
-
-class FilePool(_Section):
-    """A pool that is a folder."""
-
-    kind: Literal["files"] = "files"
-    folder: Path | None = None
-
-
-class S3Pool(_Section):
-    """A pool that is a bucket of an S3-compatible store."""
-
-    kind: Literal["s3"]
-    endpoint: str
-    bucket: str
-    region: str = "us-east-1"
-    access_key_id: str
-    secret_file: Path
-    """A file, readable by its owner only, holding the secret access key."""
-
-
-class ApiSettings(_Section):
-    """The API and the page for users."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(8480, ge=1, le=65535)
-    token_file: Path | None = None
-
-    @model_validator(mode="after")
-    def _token_off_loopback(self) -> ApiSettings:
-        if self.token_file is None and not _is_loopback(self.host):
-            raise ValueError(f"host {self.host} can be reached from outside: set api.token_file, or bind to 127.0.0.1")
-        return self
-
-
-class InternalSettings(_Section):
-    """Routes between processes of the site: their own port and key."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(8481, ge=1, le=65535)
-    key_file: Path | None = None
-
-
-class FleetSettings(_Section):
-    """Who records. The local fleet is processes of this machine."""
-
-    kind: Literal["local"] = "local"
-    recorders: int = Field(1, ge=1, le=64)
-    lease_s: float = Field(15.0, ge=3.0, le=300.0)
-
-
-class RecordingSettings(_Section):
-    """How footage is cut."""
-
-    segment_s: int = Field(60, ge=2, le=300)
-    silence_s: float = Field(10.0, ge=1.0, le=300.0)
-    """Without media for so long a camera counts as silent and is opened anew."""
-
-
-class CameraSettings(_Section):
-    """Where cameras may be, and the key their passwords are sealed with."""
-
-    networks: tuple[IPv4Network | IPv6Network, ...] = (
-        IPv4Network("10.0.0.0/8"),
-        IPv4Network("172.16.0.0/12"),
-        IPv4Network("192.168.0.0/16"),
-        IPv6Network("fc00::/7"),
-    )
-    allow_loopback: bool = False
-    key_file: Path | None = None
-
-
-class RetentionSettings(_Section):
-    """What the commit needs to know of retention: no footage is deleted before it is so old."""
-
-    shortest_floor_days: int = Field(30, ge=1)
-
-
-PoolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Pool = Annotated[FilePool | S3Pool, Field(discriminator="kind")]
-
-
-class Settings(_Section):
+class Settings(Section):
     """The whole configuration."""
 
     site: SiteSettings = SiteSettings()
+    node: NodeSettings = NodeSettings()
     spool: SpoolSettings = SpoolSettings()
-    index: IndexSettings = IndexSettings()
-    pools: dict[PoolName, Pool] = {"main": FilePool()}
+    index: IndexSettings = SqliteIndexSettings()
+    pools: dict[PoolName, Pool] = Field(default_factory=_one_folder)
     default_pool: str = "main"
-    """The pool of cameras that name none."""
+    """The pool of cameras that no rule fits."""
+    pool_rules: tuple[PoolRuleSection, ...] = ()
     api: ApiSettings = ApiSettings()
     internal: InternalSettings = InternalSettings()
+    limits: LimitsSettings = LimitsSettings()
     fleet: FleetSettings = FleetSettings()
+    clock: ClockSettings = ClockSettings()
+    logs: LogsSettings = LogsSettings()
+    metrics: MetricsSettings = MetricsSettings()
     recording: RecordingSettings = RecordingSettings()
     cameras: CameraSettings = CameraSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -161,10 +93,64 @@ class Settings(_Section):
         return self
 
     @model_validator(mode="after")
+    def _pools_of_rules_are_there(self) -> Settings:
+        unknown = {pool for rule in self.pool_rules for pool in rule.pools} - self.pools.keys()
+        if unknown:
+            raise ValueError(f"pool_rules name {', '.join(sorted(unknown))}, not one of the pools {sorted(self.pools)}")
+        return self
+
+    @model_validator(mode="after")
     def _ports_differ(self) -> Settings:
         if self.api.port == self.internal.port:
             raise ValueError(f"api.port and internal.port are both {self.api.port}: they must differ")
         return self
+
+    @model_validator(mode="after")
+    def _a_fleet_of_nodes_shares_its_index(self) -> Settings:
+        if self.fleet.kind == "ray" and self.index.kind == "sqlite":
+            raise ValueError("fleet.kind ray needs an index all nodes share: set index.kind to cassandra")
+        return self
+
+    @property
+    def node_name(self) -> str:
+        """The name of this machine's place."""
+        return self.node.name or ("local" if self.fleet.kind == "local" else socket.gethostname())
+
+    @property
+    def shards(self) -> int:
+        """Into how many shards the site's cameras are divided."""
+        return self.fleet.shards or self.fleet.recorders
+
+    @property
+    def lease_s(self) -> float:
+        """How long a lease lasts from each renewal."""
+        return self.fleet.lease_s or (15.0 if self.fleet.kind == "local" else 2.5)
+
+    @property
+    def requires_sync(self) -> bool:
+        """Whether an unsynchronised clock refuses the start."""
+        return self.fleet.kind == "ray" if self.clock.require_sync is None else self.clock.require_sync
+
+    @property
+    def pool_assignment(self) -> PoolRules:
+        """Which pool a camera's new footage goes to."""
+        rules = [PoolRule(rule.pools, rule.area, rule.camera_class, rule.owner) for rule in self.pool_rules]
+        return PoolRules({name: pool.state for name, pool in self.pools.items()}, self.default_pool, rules)
+
+    @property
+    def api_url(self) -> str:
+        """Where this machine reaches its API."""
+        return base_url(self.api.host, self.api.port, tls=self.api.certificate_file is not None)
+
+    @property
+    def internal_url(self) -> str:
+        """Where this machine reaches the routes between the site's processes."""
+        return base_url(self.internal.host, self.internal.port, tls=self.internal.certificate_file is not None)
+
+    @property
+    def place_url(self) -> str:
+        """Where all processes of the site reach those routes of this machine."""
+        return self.internal.advertise or self.internal_url
 
     @property
     def spool_folder(self) -> Path:
@@ -174,7 +160,8 @@ class Settings(_Section):
     @property
     def index_path(self) -> Path:
         """Where the embedded index lies."""
-        return self.index.path or self.site.folder / "index.sqlite"
+        path = self.index.path if isinstance(self.index, SqliteIndexSettings) else None
+        return path or self.site.folder / "index.sqlite"
 
     @property
     def camera_key_path(self) -> Path:
@@ -185,6 +172,11 @@ class Settings(_Section):
     def internal_key_path(self) -> Path:
         """The key of the routes between processes."""
         return self.internal.key_file or self.site.folder / "keys" / "internal.key"
+
+    @property
+    def metrics_key_path(self) -> Path:
+        """The key of `/metrics`."""
+        return self.metrics.key_file or self.site.folder / "keys" / "metrics.key"
 
     @property
     def socket_path(self) -> Path:
@@ -212,7 +204,7 @@ def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise StartRefused(_sentences(error, path)) from None
-    return _with_paths_from(settings, base)
+    return _with_paths_from(base, settings)
 
 
 def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -226,31 +218,24 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
                 raise StartRefused(f"{name}: {section} is not a section of the configuration")
-        place[last] = text.split(",") if last == "networks" else text
+        place[last] = text.split(",") if last in _LISTS else text
 
 
-def _with_paths_from(settings: Settings, base: Path) -> Settings:
-    site = settings.site.model_copy(update={"folder": base / settings.site.folder})
-    update: dict[str, Any] = {"site": site}
-    for section, field in (
-        ("spool", "folder"),
-        ("index", "path"),
-        ("api", "token_file"),
-        ("internal", "key_file"),
-        ("cameras", "key_file"),
-    ):
-        part = getattr(settings, section)
-        value = getattr(part, field)
-        if value is not None:
-            update[section] = part.model_copy(update={field: base / value})
-    update["pools"] = {name: _pool_from(pool, base) for name, pool in settings.pools.items()}
-    return settings.model_copy(update=update)
+def _with_paths_from(base: Path, part: M) -> M:
+    """The settings with every relative path in them taken from this folder."""
+    return part.model_copy(update={name: _placed(base, getattr(part, name)) for name in type(part).model_fields})
 
 
-def _pool_from(pool: Pool, base: Path) -> Pool:
-    if isinstance(pool, S3Pool):
-        return pool.model_copy(update={"secret_file": base / pool.secret_file})
-    return pool if pool.folder is None else pool.model_copy(update={"folder": base / pool.folder})
+def _placed(base: Path, value: Any) -> Any:
+    match value:
+        case Path():
+            return base / value
+        case BaseModel():
+            return _with_paths_from(base, value)
+        case dict():
+            return {name: _placed(base, item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _sentences(error: ValidationError, path: Path | None) -> str:

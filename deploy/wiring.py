@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deploy.settings import FilePool, Pool, S3Pool, Settings
+from deploy.cluster_index import open_cluster_index
+from deploy.settings import CassandraIndexSettings, FilePool, Pool, S3Pool, Settings
 from segments.clock import SystemClock
 from segments.errors import StartRefused
 from segments.ports import Index, ObjectStore
 from segments.secrets import Sealer, load_sealer, make_secret_file, read_secret_file
 from segments.stores.file_objects import FileObjects
-from segments.stores.s3_objects import S3Objects, S3Settings
+from segments.stores.s3_client import S3Settings
 from segments.stores.sqlite_index import open_sqlite_index
+
+if TYPE_CHECKING:
+    from segments.stores.s3_objects import S3Objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +33,56 @@ class Stores:
 
 
 @asynccontextmanager
+async def open_index(settings: Settings) -> AsyncIterator[Index]:
+    """Opens the index alone and closes it again; raises StartRefused if it cannot be opened."""
+    index = await _opened_index(settings)
+    try:
+        yield index
+    finally:
+        await index.close()
+
+
+async def _opened_index(settings: Settings) -> Index:
+    if isinstance(settings.index, CassandraIndexSettings):
+        return await open_cluster_index(settings.index)
+    make_folder("index", settings.index_path.parent)
+    return await open_sqlite_index(settings.index_path)
+
+
+@asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Opens index and pools and closes them again; raises StartRefused if one cannot be opened."""
-    make_folder("index", settings.index_path.parent)
     async with AsyncExitStack() as stack:
-        index = await open_sqlite_index(settings.index_path)
-        stack.push_async_callback(index.close)
-        pools: dict[str, ObjectStore] = {}
-        for name, pool in settings.pools.items():
-            pools[name] = await _open_pool(name, pool, settings, stack)
-        yield Stores(index, pools)
+        index = await stack.enter_async_context(open_index(settings))
+        yield Stores(index, {name: stack.enter_context(open_pool(name, pool, settings)) for name, pool in settings.pools.items()})
 
 
-async def _open_pool(name: str, pool: Pool, settings: Settings, stack: AsyncExitStack) -> ObjectStore:
+@contextmanager
+def open_pool(name: str, pool: Pool, settings: Settings) -> Iterator[ObjectStore]:
+    """Opens one pool and closes it again; raises StartRefused if it cannot be opened."""
+    store: FileObjects | S3Objects
     if isinstance(pool, FilePool):
         store = FileObjects(pool_folder(name, pool, settings), clock=SystemClock())
-        stack.callback(store.close)
-        return store
-    bucket = S3Objects(s3_settings(pool))
-    stack.callback(bucket.close)
-    return bucket
+    else:
+        from segments.stores.s3_objects import S3Objects  # its libraries take a tenth of a second, and many sites have no bucket
+
+        store = S3Objects(s3_settings(pool))
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def pool_folder(name: str, pool: FilePool, settings: Settings) -> Path:
     """The folder of a file pool, made if it is missing and refused if it cannot be written to."""
-    folder = pool.folder or settings.site.folder / "pools" / name
+    folder = file_pool_folder(name, pool, settings)
     make_folder(f"pool {name}", folder)
     return folder
+
+
+def file_pool_folder(name: str, pool: FilePool, settings: Settings) -> Path:
+    """Where a file pool lies, there or not."""
+    return pool.folder or settings.site.folder / "pools" / name
 
 
 def make_folder(what: str, folder: Path) -> None:
@@ -76,6 +104,7 @@ def s3_settings(pool: S3Pool) -> S3Settings:
         access_key_id=pool.access_key_id,
         secret_access_key=read_secret_file(pool.secret_file, what="the secret key of the pool"),
         allow_http=pool.endpoint.startswith("http://"),
+        ca_file=pool.ca_file,
     )
 
 
@@ -90,6 +119,14 @@ def internal_key(settings: Settings) -> str:
     if settings.internal.key_file is None:
         make_secret_file(path, secrets.token_urlsafe(32))
     return read_secret_file(path, what="the key between the site's processes")
+
+
+def metrics_key(settings: Settings) -> str:
+    """The key of `/metrics`, which opens nothing else; made at the first start where no path was given."""
+    path = settings.metrics_key_path
+    if settings.metrics.key_file is None:
+        make_secret_file(path, secrets.token_urlsafe(32))
+    return read_secret_file(path, what="the key of the metrics")
 
 
 def api_token(settings: Settings) -> str | None:

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
 from playback.access import BearerToken, Open, Verb, needs
+from playback.limits import RequestLimits, Traffic
 from playback.services import Services
 from playback.snapshot import Decoding
 
@@ -42,11 +43,13 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.access = BearerToken(services.token) if services.token else Open()
     app.state.decoding = Decoding()
+    app.state.traffic = Traffic(services.limits)
     for router in (*_ROUTERS, _description):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
     if services.token is None and services.hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(services.hosts))
+    app.add_middleware(RequestLimits, traffic=app.state.traffic, free=frozenset({f"{PREFIX}/health"}))
     if services.console is not None and services.console.is_dir():
         app.mount("/", _Console(directory=services.console, html=True), name="console")
     return app

@@ -41,6 +41,7 @@ class CameraView(BaseModel):
     tier: str
     tags: list[str]
     enabled: bool
+    twice: bool = Field(description="Recorded by two nodes at once")
     state: State
 
 
@@ -85,6 +86,7 @@ async def _view(services: Services, camera: Camera) -> CameraView:
             "tier": camera.tier,
             "tags": list(camera.tags),
             "enabled": camera.enabled,
+            "twice": camera.twice,
             "state": await _state(services, camera),
         }
     )

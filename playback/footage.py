@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from playback.live import Partly
 from playback.problems import NoFootage
 from playback.services import Services
 from segments.clock import iso
 from segments.coverage import Facts, Gap, coverage
-from segments.errors import NotFound, Refused, TryAgain
-from segments.model import Camera, Row, RowPosition, Run, Span
-from segments.timeline import rows_between, states_between
+from segments.errors import KeepsightError, NotFound, Refused, TryAgain
+from segments.model import Camera, Footage, Row, RowPosition, Run, Span
+from segments.timeline import footage_between, footage_of_rows, rows_between, states_between
+
+T = TypeVar("T")
 
 LIVE_HEADER = "Keepsight-Live"
 """Response header; `away` says that footage not yet indexed is missing from the answer because the recording side does not answer."""
@@ -19,7 +23,7 @@ LIVE_HEADER = "Keepsight-Live"
 
 @dataclass(frozen=True, slots=True)
 class LiveEdge:
-    """What is not in the index yet: rows in order, their runs by id. `away` if nobody could be asked."""
+    """What is not in the index yet: rows in order, their runs by id. `away` if somebody who may know more could not be asked."""
 
     rows: Sequence[Row] = ()
     runs: Mapping[str, Run] = field(default_factory=dict)
@@ -33,12 +37,19 @@ class LiveEdge:
 
 async def live_edge(services: Services, camera: str, span: Span) -> LiveEdge:
     """The live edge of a camera as far as it lies in a span; never fails, so that what is indexed can always be seen."""
-    try:
-        segments = await services.live.segments(camera)
-    except (TryAgain, Refused):
-        return LiveEdge(away=True)
+    segments, error = await _segments(services, camera)
     found = [(row, run) for row, run in segments if row.start_us < span.end_us and row.end_us > span.start_us]
-    return LiveEdge([row for row, _ in found], {run.id: run for _, run in found})
+    return LiveEdge([row for row, _ in found], {run.id: run for _, run in found}, away=error is not None)
+
+
+async def _segments(services: Services, camera: str) -> tuple[Sequence[tuple[Row, Run]], KeepsightError | None]:
+    """What the live edge holds of a camera, and why that may not be all."""
+    try:
+        return await services.live.segments(camera), None
+    except Partly as error:
+        return error.found, error
+    except (TryAgain, Refused) as error:
+        return (), error
 
 
 async def rows_of(services: Services, camera: str, span: Span) -> tuple[list[Row], LiveEdge]:
@@ -52,15 +63,23 @@ async def rows_of(services: Services, camera: str, span: Span) -> tuple[list[Row
     return sorted(by_position.values(), key=lambda row: row.position), edge
 
 
+async def footage_of(services: Services, camera: str, span: Span) -> tuple[list[Footage], LiveEdge]:
+    """Where the footage of a span lies, that of the live edge included; the live edge first, as for `rows_of`."""
+    edge = await live_edge(services, camera, span)
+    indexed = await footage_between(services.index, camera, span)
+    return [*{*indexed, *footage_of_rows(edge.rows)}], edge
+
+
 async def run_of(services: Services, camera: str, run_id: str) -> Run:
     """A run, indexed or live; raises NotFound. It may be indexed between the two looks, so the index is asked once more."""
     try:
         return await services.index.run(camera, run_id)
     except NotFound:
-        for row, run in await services.live.segments(camera):
+        segments, error = await _segments(services, camera)
+        for row, run in segments:
             if row.run == run_id:
                 return run
-    return await services.index.run(camera, run_id)
+    return await _or(error, services.index.run(camera, run_id))
 
 
 async def row_of(services: Services, camera: str, position: RowPosition) -> Row:
@@ -68,10 +87,21 @@ async def row_of(services: Services, camera: str, position: RowPosition) -> Row:
     try:
         return await services.index.row(camera, position)
     except NotFound:
-        for row, _ in await services.live.segments(camera):
+        segments, error = await _segments(services, camera)
+        for row, _ in segments:
             if row.position == position:
                 return row
-    return await services.index.row(camera, position)
+    return await _or(error, services.index.row(camera, position))
+
+
+async def _or(error: KeepsightError | None, indexed: Awaitable[T]) -> T:
+    """What is indexed by now. If it is not, and not all could be asked, nobody knows that it is nowhere."""
+    try:
+        return await indexed
+    except NotFound:
+        if error is not None:
+            raise error from None
+        raise
 
 
 async def camera_added_us(services: Services, camera: str) -> int | None:

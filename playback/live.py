@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from segments.errors import NotFound
+from segments.errors import KeepsightError, NotFound, TryAgain
 from segments.model import Row, RowPosition, Run
 
 
+class Partly(TryAgain):
+    """Some of the places that were asked did not answer; `found` is what the others know."""
+
+    def __init__(self, found: Sequence[tuple[Row, Run]], why: KeepsightError) -> None:
+        super().__init__(f"a place that records does not answer: {why}")
+        self.found = found
+
+
 class LiveFootage(Protocol):
-    """Reads spools through whoever owns them. All of it raises TryAgain where that one does not answer."""
+    """Reads spools through whoever owns them. All of it raises TryAgain or Refused where that one does not answer."""
 
     async def segments(self, camera: str) -> Sequence[tuple[Row, Run]]:
         """Segments of a camera that are not indexed, growing ones included, with what is durable of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, cast
@@ -15,10 +16,11 @@ TIMEOUT_S = 3.0
 
 
 class LiveClient:
-    """See `LiveFootage`; one uploader. `base_url` is the address of its local routes."""
+    """See `LiveFootage`; one uploader. `base_url` is the address of its local routes, `tls` how it is verified where that is https."""
 
-    def __init__(self, base_url: str, key: str) -> None:
-        self._http = httpx2.AsyncClient(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S, trust_env=False)
+    def __init__(self, base_url: str, key: str, *, tls: ssl.SSLContext | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx2.AsyncClient(base_url=base_url, headers=headers, timeout=TIMEOUT_S, trust_env=False, verify=tls or True)
 
     async def segments(self, camera: str) -> Sequence[tuple[Row, Run]]:
         """See `LiveFootage`."""

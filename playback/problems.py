@@ -18,7 +18,7 @@ from segments.model import Cause
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
-"""What a client is asked to wait for after a passing fault."""
+"""What a client is asked to wait for after a passing fault, or when it asked too much."""
 
 
 class NoFootage(NotFound):
@@ -31,6 +31,10 @@ class NoFootage(NotFound):
 
 class FootageGone(NotFound):
     """The index names an object that the pool does not have: removed a moment ago, or lost."""
+
+
+class TooMuch(KeepsightError):
+    """More is asked at once than the limits of this service allow."""
 
 
 class InputError(BaseModel):
@@ -58,6 +62,7 @@ _KINDS: tuple[tuple[type[KeepsightError], int, str, str], ...] = (
     (BadInput, 422, "bad-input", "Bad input"),
     (RangeNotSatisfiable, 416, "range-not-satisfiable", "Range not satisfiable"),
     (Conflict, 409, "conflict", "Conflict"),
+    (TooMuch, 429, "too-much", "Too many requests"),
     (TryAgain, 503, "try-again", "Try again"),
     (Refused, 502, "refused", "A store refused this service"),
     (DataDamaged, 502, "data-damaged", "Stored data is damaged"),
@@ -70,10 +75,19 @@ def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
 
 async def _own(_: Request, error: Exception) -> Response:
     """The answer to an error of the ports or of playback."""
+    return _of_ours(error)
+
+
+def too_much(error: TooMuch) -> Response:
+    """The answer to a request over the limits, for one that never reached a route."""
+    return _of_ours(error)
+
+
+def _of_ours(error: Exception) -> Response:
     status, name, title = next((kind[1:] for kind in _KINDS if isinstance(error, kind[0])), (500, "internal", "Internal error"))
     cause = error.cause if isinstance(error, NoFootage) else None
     problem = Problem(type=f"urn:keepsight:problem:{name}", title=title, status=status, detail=str(error), cause=cause)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, TryAgain) else {}
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, TryAgain | TooMuch) else {}
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     return _answer(problem, headers)

@@ -9,6 +9,7 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from playback.limits import Limits
 from playback.live import LiveFootage
 from segments.clock import Clock
 from segments.ports import Cameras, ReadObject, ReadRows, Runs, States
@@ -35,6 +36,7 @@ class Services:
     token: str | None = field(default=None, repr=False)
     console: Path | None = None
     hosts: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
 
 def services_of(request: Request) -> Services:

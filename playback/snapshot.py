@@ -48,6 +48,11 @@ class Snapshot(NamedTuple):
     pts: int
 
 
+def libav_versions() -> dict[str, str]:
+    """Which libav decodes here, by library."""
+    return {name: ".".join(map(str, number)) for name, number in av.library_versions.items() if name in ("libavformat", "libavcodec")}
+
+
 class Decoding:
     """The threads in which pictures are decoded."""
 

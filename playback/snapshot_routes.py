@@ -14,6 +14,7 @@ from starlette.responses import Response
 from playback.access import Verb, needs
 from playback.asked import CameraId, Moment
 from playback.footage import no_footage, rows_of, run_of
+from playback.limits import COSTLY
 from playback.playlist import Piece, Window, stretches
 from playback.problems import described
 from playback.segment_bytes import read
@@ -49,7 +50,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {JpegResponse.media_type: {"schema": {"type": "string", "format": "binary"}}},
         "headers": {TIME_HEADER: {"description": "Wall-clock time of the picture", "schema": {"type": "string", "format": "date-time"}}},
     },
-    **described(404, 502, 503),
+    **described(404, 429, 502, 503),
 }
 
 
@@ -65,7 +66,7 @@ def _decoding(request: Request) -> Decoding:
     return cast("Decoding", request.app.state.decoding)
 
 
-@router.get("/cameras/{camera}/snapshot.jpg", dependencies=needs(Verb.VIEW), response_class=JpegResponse, responses=_ANSWERS)
+@router.get("/cameras/{camera}/snapshot.jpg", dependencies=[*needs(Verb.VIEW), COSTLY], response_class=JpegResponse, responses=_ANSWERS)
 async def snapshot_at(
     services: Given, decoding: Annotated[Decoding, Depends(_decoding)], camera: CameraId, asked: Annotated[Asked, Query()]
 ) -> Response:

@@ -11,14 +11,15 @@ from pydantic import BaseModel, Field
 
 from playback.access import Verb, needs
 from playback.asked import AskedSpan, CameraId, check_length
-from playback.footage import LiveEdge, camera_added_us, live_edge, no_footage, rows_of
+from playback.footage import LiveEdge, camera_added_us, footage_of, live_edge, no_footage
+from playback.limits import COSTLY
 from playback.problems import described
 from playback.services import Given, Services
 from segments.clock import US_PER_DAY, US_PER_S, iso
 from segments.coverage import Bucket, Facts, Gap, bucket_count, buckets, coverage, least_resolution_s
 from segments.errors import BadInput
-from segments.model import Cause, Span
-from segments.timeline import Footage, footage_of_rows, footage_of_runs, runs_between, states_between
+from segments.model import Cause, Footage, Span
+from segments.timeline import footage_of_rows, footage_of_runs, runs_between, states_between
 
 MAX_SPAN_US = 400 * US_PER_DAY
 MAX_ENTRIES = 2000
@@ -72,7 +73,7 @@ Resolution = Annotated[
 ]
 
 
-@router.get("/cameras/{camera}/timeline", dependencies=needs(Verb.VIEW), responses=described(404))
+@router.get("/cameras/{camera}/timeline", dependencies=[*needs(Verb.VIEW), COSTLY], responses=described(404, 429))
 async def timeline(services: Given, camera: CameraId, span: AskedSpan, response: Response, resolution: Resolution = None) -> Timeline:
     """Footage and gaps of a camera over at most 400 days."""
     check_length(span, MAX_SPAN_US, "timeline")
@@ -80,8 +81,13 @@ async def timeline(services: Given, camera: CameraId, span: AskedSpan, response:
         raise BadInput(
             f"`resolution` {resolution} makes more than {MAX_ENTRIES} buckets: use {least_resolution_s(span, MAX_ENTRIES)} or more"
         )
-    pieces, edge = await _coverage(services, camera, span)
+    facts, edge = await _facts(services, camera, span)
     response.headers.update(edge.headers)
+    return await asyncio.to_thread(_timeline, camera, span, facts, resolution)  # of 50,000 runs it takes a second
+
+
+def _timeline(camera: str, span: Span, facts: Facts, resolution: int | None) -> Timeline:
+    pieces = coverage(span, facts)
     if resolution is None and len(pieces) > MAX_ENTRIES:
         resolution = least_resolution_s(span, MAX_ENTRIES)
     spans = [_span(piece) for piece in pieces] if resolution is None else []
@@ -92,20 +98,19 @@ async def timeline(services: Given, camera: CameraId, span: AskedSpan, response:
     )
 
 
-async def _coverage(services: Services, camera: str, span: Span) -> tuple[list[Footage | Gap], LiveEdge]:
-    """Coverage of a span: from rows up to a day, from runs beyond."""
+async def _facts(services: Services, camera: str, span: Span) -> tuple[Facts, LiveEdge]:
+    """What is known of a span: from rows up to a day, from runs beyond."""
     (footage, edge), states, added_us = await asyncio.gather(
         _footage(services, camera, span), states_between(services.index, camera, span), camera_added_us(services, camera)
     )
     if added_us is None and not footage:
         raise await no_footage(services, camera, span)
-    return coverage(span, Facts(footage, states, added_us or 0, services.clock.now_us())), edge
+    return Facts(footage, states, added_us or 0, services.clock.now_us()), edge
 
 
 async def _footage(services: Services, camera: str, span: Span) -> tuple[Sequence[Footage], LiveEdge]:
     if span.end_us - span.start_us <= US_PER_DAY:
-        rows, edge = await rows_of(services, camera, span)
-        return footage_of_rows(rows), edge
+        return await footage_of(services, camera, span)
     runs, edge = await asyncio.gather(runs_between(services.index, camera, span), live_edge(services, camera, span))
     return footage_of_runs(runs) + footage_of_rows(edge.rows), edge
 

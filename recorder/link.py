@@ -12,14 +12,15 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recorder.session import RunAbout
+from segments.duty import LANE_OF, Duty, parse_duty
 from segments.errors import BadInput, DataDamaged
 from segments.keys import CAMERA_ID, parse_run
-from segments.model import Camera, CameraState, Cause, Fragment, Sound, Transport
+from segments.model import Camera, CameraState, Cause, Fragment, Sound, StateChange, Transport
 
 MAX_MESSAGE_BYTES = 4 << 20
 """Of what a recorder says."""
@@ -28,13 +29,19 @@ MAX_ASSIGN_BYTES = 64 << 20
 _LAST_WORDS_S = 2.0
 
 
+class Holding(NamedTuple):
+    """A duty a recorder is at, and the epoch it records it in."""
+
+    duty: Duty
+    epoch: int
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A recorder names itself. `epoch` is the one it records in, 0 after a start."""
+    """A recorder names itself and what it goes on with; nothing after a start."""
 
     name: str
-    shard: int
-    epoch: int
+    holds: tuple[Holding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +64,29 @@ class AssignedCamera:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """All cameras of the shard, and the epoch to record them in; replaces what was assigned before."""
+    """All cameras of a duty, and the epoch to record them in; replaces what was assigned of this duty before. Its lane is its kind's."""
 
     site: str
+    duty: Duty
     epoch: int
     cameras: tuple[AssignedCamera, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseIs:
-    """The lease has so long to run. `answers`: the index answers, so that somebody else could be given the shard when it ends."""
+class TakeAway:
+    """The duty is another's: its cameras end here, for this cause. A later epoch than this one is not meant."""
 
+    duty: Duty
+    epoch: int
+    cause: Cause
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseIs:
+    """The lease has so long to run. `answers`: the index answers, so that somebody else could be given the duty when it ends."""
+
+    duty: Duty
     epoch: int
     left_s: float
     answers: bool
@@ -75,13 +94,19 @@ class LeaseIs:
 
 @dataclass(frozen=True, slots=True)
 class StateIs:
-    """A camera's state changed."""
+    """A camera's state changed, as this duty records it."""
 
+    duty: Duty
     camera: str
     at_us: int
     state: CameraState
     cause: Cause | None
     detail: str
+
+    @property
+    def change(self) -> StateChange:
+        """As it is written down."""
+        return StateChange(self.camera, self.at_us, self.state, self.cause, self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +133,22 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Fragments written since this recorder started that are not durable yet, and those that are; and how the spool stands."""
+    """Fragments written since this recorder started that are not durable yet, and those that are; how the spool stands; and how long the
+    group sync before this word took."""
 
     buffered: int
     durable: int
     spool_full: bool
+    sync_s: float = 0.0
 
 
-Message = Hello | Assign | LeaseIs | StateIs | Durable | Sealed | Counts
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Hello, Assign, LeaseIs, StateIs, Durable, Sealed, Counts)}
+Message = Hello | Assign | TakeAway | LeaseIs | StateIs | Durable | Sealed | Counts
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Hello, Assign, TakeAway, LeaseIs, StateIs, Durable, Sealed, Counts)}
 
 
 def encode(message: Message) -> bytes:
     """One line."""
-    return json.dumps([type(message).__name__, asdict(message)], separators=(",", ":")).encode() + b"\n"
+    return json.dumps([type(message).__name__, _plain(message)], default=_plain, separators=(",", ":")).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
@@ -129,8 +156,14 @@ def decode(line: bytes) -> Message:
     try:
         name, values = json.loads(line)
         kind = _KINDS[name]
-        if kind is Assign:
+        if "duty" in values:
+            values["duty"] = parse_duty(values["duty"])
+        if kind is Hello:
+            values["holds"] = tuple(Holding(parse_duty(duty), int(epoch)) for duty, epoch in values["holds"])
+        elif kind is Assign:
             values["cameras"] = tuple(_assigned(item) for item in values["cameras"])
+        elif kind is TakeAway:
+            values["cause"] = Cause(values["cause"])
         elif kind is Durable:
             values["fragments"] = tuple(Fragment(*item) for item in values["fragments"])
             values["about"] = RunAbout(**{**values["about"], "notes": tuple(values["about"]["notes"])})
@@ -202,8 +235,18 @@ def _short(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+def _plain(value: object) -> object:
+    """A message or a part of one as JSON knows it; duties by their names."""
+    if isinstance(value, Duty):
+        return str(value)
+    assert is_dataclass(value)
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
 def _check_names(message: Message) -> None:
-    """Names that become paths must be names; raises BadInput."""
+    """Names that become paths must be names, and what is recorded a duty of recording; raises BadInput."""
+    if isinstance(message, Assign | TakeAway | LeaseIs | StateIs) and message.duty.kind not in LANE_OF:
+        raise BadInput(f"{message.duty} is no recording")
     if isinstance(message, StateIs | Durable | Sealed) and CAMERA_ID.fullmatch(message.camera) is None:
         raise BadInput("no camera id")
     if isinstance(message, Durable | Sealed):

@@ -12,7 +12,7 @@ from recorder.link import Durable
 from recorder.sealed import read_sealed, read_stub
 from recorder.spool_folder import SpoolFile, SpoolKind, files_of
 from segments.errors import DataDamaged, NotFound
-from segments.keys import SegmentKey
+from segments.facts import Facts
 from segments.model import Fragment, Row, RowPosition, Run
 
 MAX_READ_BYTES = 64 << 20
@@ -77,6 +77,10 @@ class LiveEdge:
         except FileNotFoundError:
             raise NotFound(f"segment {position.counter} of {camera} {position.run} is not in the spool") from None
 
+    def cameras(self) -> list[str]:
+        """The cameras that have a folder in the spool: footage of others is not here."""
+        return [entry.name for entry in os.scandir(self._folder) if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")]
+
     def forget_gone(self) -> None:
         """Drops what is remembered of files that went."""
         self._sealed = {path: segment for path, segment in list(self._sealed.items()) if path.exists()}
@@ -123,32 +127,21 @@ def _read_file(file: SpoolFile) -> LiveSegment:
 
 def _open_segment(message: Durable, fragments: tuple[Fragment, ...], init: bytes) -> LiveSegment:
     about, last = message.about, fragments[-1]
-    row = Row(
+    facts = Facts(
         camera=message.camera,
-        start_us=message.start_us,
         run=message.run,
         counter=message.counter,
+        start_us=message.start_us,
         end_us=message.end_us,
-        size=last.offset + last.length,
-        pool=IN_SPOOL,
-        key=str(SegmentKey(message.camera, message.run, message.start_us, message.counter)),
-        version="",
-        sha256="",
-        codecs=about.codecs,
-        fragments=fragments,
-    )
-    run = Run(
-        camera=message.camera,
-        id=message.run,
-        start_us=about.start_us,
-        last_us=message.end_us,
-        init=init,
+        run_start_us=about.start_us,
         codecs=about.codecs,
         width=about.width,
         height=about.height,
         notes=about.notes,
+        clock_synced=True,
     )
-    return LiveSegment(row, run)
+    row = facts.row(fragments, size=last.offset + last.length, sha256="", pool=IN_SPOOL)
+    return LiveSegment(row, facts.run_as_of_here(init))
 
 
 def _read_range(path: Path, start: int, end: int) -> bytes:

@@ -11,8 +11,10 @@ from pathlib import Path
 from recorder.repair import fmp4, repair
 from recorder.run_end import mark_end
 from recorder.spool_folder import SpoolFile, SpoolKind, is_written_to, open_parts
+from segments.duty import LANE_OF
 from segments.errors import KeepsightError, NotFound, TryAgain
-from segments.model import Cause, Run
+from segments.keys import parse_run
+from segments.model import Cause, Lease, Run
 from segments.ports import Runs
 from segments.timeline import epoch_of
 
@@ -30,7 +32,7 @@ async def mend(folder: Path, index: Runs) -> int:
         except FileNotFoundError:
             continue  # its writer sealed it meanwhile
         except (KeepsightError, OSError) as error:
-            log.error("%s cannot be repaired now: %s; it is tried again", torn.path, error)
+            log.error("segment.unrepaired: %s cannot be repaired now: %s; it is tried again", torn.path, error)
     return mended
 
 
@@ -39,9 +41,9 @@ async def _mend_one(folder: Path, torn: SpoolFile, index: Runs) -> bool:
     repaired = await asyncio.to_thread(repair, torn.path, fmp4(run))
     mark_end(folder, torn.camera, torn.run, Cause.RECORDER_AWAY)
     if repaired is None:
-        log.warning("%s held no whole fragment and was removed", torn.path)
+        log.warning("segment.empty: %s held no whole fragment and was removed", torn.path)
         return False
-    log.warning("%s repaired: %d fragments, %d bytes behind them dropped", torn.path, repaired.fragments, repaired.dropped_bytes)
+    log.warning("segment.repaired: %s: %d fragments, %d bytes behind them dropped", torn.path, repaired.fragments, repaired.dropped_bytes)
     return True
 
 
@@ -52,8 +54,9 @@ async def _run_of(torn: SpoolFile, index: Runs) -> Run | None:
         return None
 
 
-async def end_runs_before(folder: Path, epoch: int, cameras: Iterable[str], months: Iterable[date], index: Runs) -> None:
-    """Marks runs of these cameras as over that the index still has open in an epoch before this one: their recorder is gone."""
+async def end_runs_before(folder: Path, lease: Lease, cameras: Iterable[str], months: Iterable[date], index: Runs) -> None:
+    """Marks runs of these cameras as over that the index still has open in the lease's lane in an older epoch: their recorder is gone."""
+    lane = LANE_OF[lease.duty.kind]
     months = list(months)
     for camera in cameras:
         for month in months:
@@ -61,7 +64,7 @@ async def end_runs_before(folder: Path, epoch: int, cameras: Iterable[str], mont
             while after is not None:
                 page = await index.runs(camera, month, after=after)
                 for run in page.items:
-                    if not run.ended and 0 < epoch_of(run.id) < epoch:
+                    if not run.ended and 0 < epoch_of(run.id) < lease.epoch and parse_run(run.id).lane == lane:
                         (folder / camera / run.id).mkdir(mode=0o700, parents=True, exist_ok=True)
                         mark_end(folder, camera, run.id, Cause.RECORDER_AWAY)
                 after = page.next

@@ -245,7 +245,10 @@ class CameraRunner:
         try:
             self._spool.end_run(self._camera, run, cause)
         except OSError as error:
-            log.warning("camera %s: the end of run %s is not marked: %s", self._camera, run, error.strerror)
+            log.warning(
+                "run.unmarked: camera %(camera)s: the end of run %(run)s is not marked: %(error)s",
+                {"camera": self._camera, "run": run, "error": error.strerror},
+            )
 
     def _say(self, state: CameraState, cause: Cause | None, detail: str, *, at_us: int | None = None) -> None:
         """Says what is new. Trying again and waiting in turn for the same cause is not: it would be thousands of changes a day."""
@@ -262,5 +265,5 @@ def _failed(camera: str, error: Exception) -> SourceEnded:
         Cause.RECONNECTING,
         f"the recorder failed on what the camera sent ({type(error).__name__} in {Path(last.filename).name}, line {last.lineno})",
     )
-    log.error("camera %s: %s", camera, ended)
+    log.error("camera.unexpected: camera %(camera)s: %(ended)s", {"camera": camera, "ended": ended})
     return ended

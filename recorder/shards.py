@@ -1,279 +1,292 @@
-"""The uploader's side of the recorders' sockets: leases, assignments, states, and what they report as durable."""
+"""The uploader's side of recording: the duties its place holds are shared out among its recorders, and their words written down."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Protocol
 
-from recorder.link import Assign, AssignedCamera, Counts, Durable, Hello, LeaseIs, Link, Message, Sealed, StateIs
+from recorder.absence import Absence, AbsenceIndex, EndRuns
+from recorder.background import Background
+from recorder.camera_archive import CameraArchive
+from recorder.connections import ConnectedRecorder, Connections
+from recorder.held_shard import HeldShard, held_shard
+from recorder.link import Counts, StateIs
 from recorder.live import LiveEdge
-from recorder.placement import shard_of
+from recorder.sharing import loads, relief, share
 from recorder.states import StateQueue
-from segments.clock import US_PER_S, Clock, day_of
-from segments.errors import DataDamaged, KeepsightError
-from segments.model import Camera, CameraState, Cause, Credential, Lease, StateChange
-from segments.patience import some_at_once
-from segments.ports import Cameras, Credentials, Leases, States
+from segments.clock import Clock
+from segments.duty import Duty, Place
+from segments.model import Credential, Lease, StateChange
+from segments.ports import CameraChanges
+from segments.shards import shard_of
 
-log = logging.getLogger(__name__)
+TICK_S = 0.5
+GATHER_S = 1.5
+"""So long after its start a place waits for the recorders it expects: they may be at work already, and sharing is for all."""
+LINGER_S = 2.0
+"""A duty that moves to another recorder of the place goes on at the old one for so long, so that no moment is lost."""
+CALM_S = 10.0
+"""Between two such moves, and after recorders came or went."""
 
-MAX_CAMERAS = 5_000
-"""Of one shard: what a recorder can be told in one message. It carries far fewer."""
-STATES_AT_ONCE = 16
 
-
-class ShardIndex(Cameras, Credentials, Leases, States, Protocol):
+class ShardIndex(AbsenceIndex, CameraChanges, Protocol):
     """What is needed of the index here."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSettings:
-    """`shards`: into how many the site's cameras are divided. The lease is renewed three times in its life."""
+    """The site's name and into how many `shards` its cameras are divided; the place's name and the `url` of its internal routes; how many
+    recorders it expects and how many cameras each is meant to carry."""
 
     site: str
+    place: str
+    url: str
     shards: int = 1
-    lease_s: float = 15.0
+    recorders: int = 1
+    cameras_per_recorder: int = 256
     refresh_s: float = 2.0
 
 
-@dataclass(slots=True)
-class _Shard:
-    """One connected recorder. `epoch` is the one it was told; `taken` a lease whose beginning is not yet written down."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a shard server calls: `sealed` when a segment is, `fresh_epoch` for a new epoch of a duty (None: not now)."""
 
-    name: str
-    shard: int
-    link: Link
-    epoch: int = 0
-    lease: Lease | None = None
-    taken: Lease | None = None
-    cameras: tuple[AssignedCamera, ...] | None = None
-    refresh_ns: int = 0
-    counts: Counts | None = None
-    alarms: tuple[str, ...] = ()
+    open_credential: Callable[[str, bytes], Credential]
+    sealed: Callable[[], None]
+    end_runs: EndRuns
+    fresh_epoch: Callable[[Duty], Awaitable[Lease | None]]
 
 
 class ShardServer:
-    """Gives connected recorders their epoch, lease and cameras, and writes down what they say."""
+    """A `DutyHandler` for recording: gives each duty that is held to a recorder of this place, and writes down what becomes of it."""
 
-    def __init__(
-        self,
-        settings: ShardSettings,
-        *,
-        index: ShardIndex,
-        open_credential: Callable[[str, bytes], Credential],
-        live: LiveEdge,
-        sealed: Callable[[], None],
-        end_runs: Callable[[int, Iterable[str], Iterable[date]], Awaitable[None]],
-        clock: Clock,
-    ) -> None:
+    def __init__(self, settings: ShardSettings, around: Surroundings, *, index: ShardIndex, live: LiveEdge, clock: Clock) -> None:
         self._settings = settings
-        self._index = index
-        self._open_credential = open_credential
+        self._around = around
         self._live = live
-        self._sealed = sealed
-        self._end_runs = end_runs
         self._clock = clock
-        self._connected: dict[int, _Shard] = {}
-        self.states = StateQueue(index, clock)
+        self._archive = CameraArchive(index, around.open_credential, shards=settings.shards, clock=clock)
+        self._connections = Connections(self, live=live, sealed=around.sealed, clock=clock)
+        self._shards: dict[Duty, HeldShard] = {}
+        self._background = Background()
+        self._began_ns = self._moved_ns = clock.monotonic_ns()
+        self._gathered = False
+        self.serve = self._connections.serve
+        self.states = StateQueue(index, clock, self._is_sure)
+        self._absence = Absence(index, self.states, around.end_runs, clock)
+
+    async def run(self) -> None:
+        """Follows the archive, gives duties out and writes states down until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.states.write())
+            tasks.create_task(self._archive.follow(self._settings.refresh_s, self._archive_changed))
+            tasks.create_task(self._ticks())
+
+    async def settle(self) -> None:
+        """Waits until all that ended here has ended: for the orderly end, after the last duty is lost."""
+        for shard in self._shards.values():
+            shard.cancel()
+        await self._background.settle()
+
+    # --- what others ask ---
 
     @property
     def alarms(self) -> list[str]:
-        """What a person must look at, of the connected recorders."""
-        return [alarm for shard in self._connected.values() for alarm in shard.alarms]
+        """What a person must look at."""
+        of_cameras = [alarm for shard in self._shards.values() for alarm in shard.assigned.alarms]
+        limit = self._settings.cameras_per_recorder
+        return of_cameras + [
+            f"recorder {recorder.name} carries {count} cameras and is meant for {limit}: raise fleet.recorders, or add a node"
+            for recorder, count in loads(self._sizes(), self._placed(), self._connections.recorders).items()
+            if count > limit
+        ]
 
     def counts(self) -> list[Counts]:
         """The latest counts of the connected recorders."""
-        return [shard.counts for shard in self._connected.values() if shard.counts is not None]
+        return [recorder.counts for recorder in self._connections.recorders if recorder.counts is not None]
+
+    def present(self) -> list[StateChange]:
+        """The present state of each camera this place speaks for, as far as one was said."""
+        cameras = (camera.id for shard in self._shards.values() if shard.speaks for camera in shard.cameras)
+        return [last for camera in cameras if (last := self.states.last(camera)) is not None]
 
     def camera_states(self) -> dict[str, int]:
-        """How many cameras of the connected recorders are in each state."""
-        cameras = (item.camera.id for shard in self._connected.values() for item in shard.cameras or ())
-        return dict(Counter(state.value for camera in cameras if (state := self.states.present(camera)) is not None))
+        """How many of them are in each state."""
+        return dict(Counter(change.state.value for change in self.present()))
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One recorder's connection, from its hello to its end."""
-        link = Link(reader, writer)
-        try:
-            hello = await link.receive()
-            if isinstance(hello, Hello):
-                await self._serve(_Shard(hello.name, hello.shard, link, hello.epoch))
-        except KeepsightError as error:
-            log.error("recorder connection dropped: %s", error)
-        except asyncio.CancelledError:
-            return  # the service stops; asyncio's own server would log this as an error
-        finally:
-            link.close()
+    def report(self) -> Place:
+        """What this place says of itself; kinds and beat are the holder's to say. A shard it records is in its spool in a moment."""
+        of, recorders = self._settings.shards, len(self._connections.recorders)
+        spooled = {shard_of(camera, of) for camera in self._live.cameras()} | {duty.shard for duty in self._shards if duty.of == of}
+        return Place(
+            name=self._settings.place,
+            url=self._settings.url,
+            kinds=(),
+            recorders=recorders,
+            room=recorders * self._settings.cameras_per_recorder,
+            load=sum(self._sizes().values()),
+            spooled=tuple(sorted(spooled)),
+            of=of,
+            beat=0,
+        )
 
-    async def release(self) -> None:
-        """Gives the leases back and says that nobody records: the orderly end."""
-        for shard in list(self._connected.values()):
-            self._say_away(shard)
-            if shard.lease is not None:
-                await self._index.release(shard.lease, now_us=self._clock.now_us())
+    # --- DutyHandler ---
 
-    # --- one recorder ---
+    def held(self, lease: Lease, *, resumed: bool) -> None:
+        """See `DutyHandler`."""
+        self.lost(lease.duty, linger_s=0.0)
+        shard = self._shards[lease.duty] = held_shard(lease, resumed=resumed)
+        shard.assigned = self._archive.assigned(lease.duty)
+        self._arrange()
 
-    async def _serve(self, shard: _Shard) -> None:
-        self._connected[shard.shard] = shard
-        keeper = asyncio.create_task(self._keep(shard))
-        try:
-            while (message := await shard.link.receive()) is not None:
-                self._heard(shard, message)
-        finally:
-            keeper.cancel()
-            if self._connected.get(shard.shard) is shard:
-                del self._connected[shard.shard]
-                self._say_away(shard)
+    def stands(self, lease: Lease, left_s: float, *, answers: bool) -> None:
+        """See `DutyHandler`."""
+        shard = self._shards.get(lease.duty)
+        if shard is not None and shard.lease.epoch == lease.epoch:
+            shard.stand(left_s, answers=answers)
 
-    def _heard(self, shard: _Shard, message: Message) -> None:
-        match message:
-            case StateIs(camera, at_us, state, cause, detail):
-                self.states.note(StateChange(camera, at_us, state, cause, detail))
-            case Durable():
-                self._live.durable(message)
-            case Sealed(camera, run, counter):
-                self._live.closed(camera, run, counter)
-                self._sealed()
-            case Counts():
-                shard.counts = message
-            case _:
-                pass
+    def lost(self, duty: Duty, *, linger_s: float) -> None:
+        """See `DutyHandler`. From now on a successor speaks for the cameras; if there is none, their absence is said at the end."""
+        shard = self._shards.pop(duty, None)
+        if shard is not None:
+            shard.cancel()
+            if shard.recorder is not None:
+                self._background.begin(self._end(shard, shard.recorder, linger_s))
 
-    async def _keep(self, shard: _Shard) -> None:
-        """Lease and cameras of one recorder while it is connected. It hears each second how its lease stands, even if the index hangs."""
-        step_s = min(1.0, self._settings.lease_s / 3)
-        answers = True
-        while True:
-            holding = asyncio.ensure_future(self._hold(shard))
-            try:
-                while not (await asyncio.wait((holding,), timeout=step_s))[0]:
-                    self._say_lease(shard, answers=False)
-                holding.result()
-                answers = True
-            except KeepsightError as error:
-                if answers:
-                    log.warning("the index does not answer (%s); recording goes on", error)
-                answers = False
-            finally:
-                holding.cancel()
-            self._say_lease(shard, answers=answers)
-            await self._clock.sleep(step_s)
+    async def _end(self, shard: HeldShard, recorder: ConnectedRecorder, linger_s: float) -> None:
+        await recorder.let_go(shard.lease, linger_s, self._clock)
+        if shard.speaks and shard.duty not in self._shards:
+            await self._absence.if_nobody_else(shard.duty, shard.cameras)
 
-    def _say_lease(self, shard: _Shard, *, answers: bool) -> None:
-        if shard.epoch:
-            left_us = shard.lease.expires_us - self._clock.now_us() if shard.lease is not None else 0
-            shard.link.send(LeaseIs(shard.epoch, left_us / US_PER_S, answers))
+    # --- Sharer ---
 
-    async def _hold(self, shard: _Shard) -> None:
-        """One turn: the lease taken or renewed, then the cameras sent if it is time. May be cut short by the index at any point."""
-        if self._connected.setdefault(shard.shard, shard) is not shard:
-            self._lose(shard)  # a newer connection has the shard; this one takes over if that one goes
+    def joined(self, recorder: ConnectedRecorder) -> None:  # noqa: ARG002
+        """See `connections.Sharer`."""
+        self._moved_ns = self._clock.monotonic_ns()
+        self._arrange()
+
+    def gone(self, recorder: ConnectedRecorder) -> None:
+        """See `connections.Sharer`."""
+        self._moved_ns = self._clock.monotonic_ns()
+        for shard in self._shards.values():
+            if shard.recorder is recorder:
+                shard.recorder = shard.told = None
+                if shard.speaks and shard.absent_since_us is None:
+                    self._absence.from_now_on(shard.cameras, "the recorder is gone")
+        self._arrange()
+
+    def said(self, recorder: ConnectedRecorder, state: StateIs) -> None:
+        """See `connections.Sharer`. Only who has the duty now speaks for its cameras."""
+        shard = self._shards.get(state.duty)
+        if state.duty in recorder.claims:
+            recorder.keep_early(state)
+        elif shard is not None and shard.recorder is recorder and shard.speaks:
+            if shard.absent_since_us is None:
+                self.states.note(state.change)
+            else:
+                shard.early.append(state)
+
+    # --- giving out ---
+
+    def _arrange(self) -> None:
+        """Gives a recorder to every duty that has none: the one that goes on with it in its epoch, else any, in an unused epoch."""
+        if not self._archive.is_whole:
             return
-        if shard.lease is None:
-            shard.lease = await self._take(shard)
-        else:
-            shard.lease = await self._index.renew(shard.lease, now_us=self._clock.now_us(), ttl_us=self._ttl_us)
-        if shard.lease is None:
-            self._lose(shard)
-        elif self._clock.monotonic_ns() >= shard.refresh_ns:
-            await self._refresh(shard, shard.lease)
-            shard.refresh_ns = self._clock.monotonic_ns() + int(self._settings.refresh_s * 1e9)
+        for shard in self._shards.values():
+            if shard.recorder is None and shard.used:
+                self._adopt(shard)
+        if self._have_gathered():
+            for duty, recorder in share(self._sizes(), self._placed(), self._connections.recorders).items():
+                shard = self._shards[duty]
+                if not shard.used:
+                    self._give(shard, self._claimant(shard) or recorder)
+                elif shard.renewing is None:
+                    shard.renewing = self._background.begin(self._renew(shard))
+        for recorder in self._connections.recorders:
+            for duty in list(recorder.claims):
+                if duty in self._shards and self._shards[duty].recorder is not None:
+                    recorder.deny(duty)
 
-    @property
-    def _ttl_us(self) -> int:
-        return int(self._settings.lease_s * US_PER_S)
+    def _have_gathered(self) -> bool:
+        """Whether the recorders that are expected have come once, or were waited for."""
+        old = self._clock.monotonic_ns() - self._began_ns >= GATHER_S * 1e9
+        self._gathered = self._gathered or old or len(self._connections.recorders) >= self._settings.recorders
+        return self._gathered
 
-    async def _take(self, shard: _Shard) -> Lease | None:
-        """The lease of the epoch the recorder is in, if nobody took the shard since; else one of a new epoch; None while another has it."""
-        now_us = self._clock.now_us()
-        if shard.epoch:
-            present = await self._index.lease(shard.shard)
-            if present is not None and present.epoch == shard.epoch:
-                kept = await self._index.renew(present, now_us=now_us, ttl_us=self._ttl_us)
-                if kept is not None:
-                    return kept
-        shard.taken = await self._index.acquire(shard.shard, shard.name, now_us=now_us, ttl_us=self._ttl_us)
-        if shard.taken is not None:
-            shard.cameras, shard.refresh_ns = None, 0
-        return shard.taken
-
-    def _lose(self, shard: _Shard) -> None:
-        """Somebody else has the shard, or may have: the recorder must stop at once."""
-        if shard.epoch:
-            shard.link.send(LeaseIs(shard.epoch, 0.0, answers=True))
-        shard.epoch, shard.lease, shard.taken = 0, None, None
-
-    async def _refresh(self, shard: _Shard, lease: Lease) -> None:
-        """Sends the shard's cameras if they have changed, or the epoch has."""
-        shard.alarms = ()
-        cameras = tuple([item async for item in self._assigned(shard)])
-        if len(cameras) > MAX_CAMERAS:
-            shard.alarms += (f"recorder {shard.name} has {len(cameras)} cameras, {MAX_CAMERAS} can be recorded: raise fleet.recorders",)
-            cameras = cameras[:MAX_CAMERAS]
-        if shard.taken is not None:
-            await self._say_was_away(shard.taken, [item.camera for item in cameras if item.camera.enabled])
-        if cameras != shard.cameras or lease.epoch != shard.epoch:
-            shard.cameras, shard.epoch = cameras, lease.epoch
-            shard.link.send(Assign(self._settings.site, lease.epoch, cameras))
-        if shard.taken is not None:
-            taken, shard.taken = shard.taken, None
-            await self._end_older_runs(taken, [item.camera.id for item in cameras])
-
-    async def _assigned(self, shard: _Shard) -> AsyncIterator[AssignedCamera]:
-        after: str | None = ""
-        while after is not None:
-            page = await self._index.cameras(after=after)
-            for camera in page.items:
-                if shard_of(camera.id, self._settings.shards) == shard.shard:
-                    yield await self._with_credential(camera, shard)
-            after = page.next
-
-    async def _with_credential(self, camera: Camera, shard: _Shard) -> AssignedCamera:
-        sealed = await self._index.credential(camera.id)
-        if sealed is None:
-            return AssignedCamera(camera, "", "")
-        try:
-            credential = self._open_credential(camera.id, sealed)
-        except DataDamaged as error:
-            shard.alarms += (str(error),)
-            return AssignedCamera(camera, "", "")
-        return AssignedCamera(camera, credential.user, credential.password)
-
-    # --- states nobody else can tell ---
-
-    def _say_away(self, shard: _Shard) -> None:
-        for item in shard.cameras or ():
-            if item.camera.enabled:
-                self._away(item.camera.id, self._clock.now_us(), "the recorder is gone")
-
-    async def _say_was_away(self, lease: Lease, cameras: Sequence[Camera]) -> None:
-        """From the lease before this one to now nobody recorded, and perhaps nobody was there to say so.
-
-        The moment is the last renewal there can have been, since a power cut comes before the lease it cuts off ends, but never before
-        what the camera itself said last. Where it says too much it covers footage only, and footage goes before any cause.
-        """
-        now_us = self._clock.now_us()
-
-        async def say(camera: Camera) -> None:
-            last = await self._index.state_before(camera.id, now_us)
-            if last is not None and last.cause is Cause.RECORDER_AWAY:
+    def _adopt(self, shard: HeldShard) -> None:
+        for recorder in self._connections.recorders:
+            if recorder.claims.get(shard.duty) == shard.lease.epoch:
+                shard.absent_since_us = None
+                self._hand(shard, recorder)
                 return
-            since_us = max(lease.previous_expires_us - self._ttl_us, camera.added_us, last.at_us + 1 if last is not None else 0)
-            if since_us < now_us:
-                self._away(camera.id, since_us, "no recorder was running")
 
-        await some_at_once(say, cameras, STATES_AT_ONCE)
+    def _claimant(self, shard: HeldShard) -> ConnectedRecorder | None:
+        """Who has its cameras open, though in an older epoch."""
+        return next((recorder for recorder in self._connections.recorders if shard.duty in recorder.claims), None)
 
-    async def _end_older_runs(self, lease: Lease, cameras: Sequence[str]) -> None:
-        """Runs of older epochs get no more footage: the one that wrote them lost the shard."""
-        now_us = self._clock.now_us()
-        months = {day_of(us).replace(day=1) for us in (now_us, lease.previous_expires_us or now_us)}
-        await self._end_runs(lease.epoch, cameras, sorted(months))
+    def _give(self, shard: HeldShard, recorder: ConnectedRecorder) -> None:
+        shard.used = True
+        self._hand(shard, recorder)
+        if shard.writing is not None:
+            shard.writing.cancel()
+        shard.writing = self._background.begin(self._absence.write_beginning(shard))
 
-    def _away(self, camera: str, at_us: int, detail: str) -> None:
-        self.states.note(StateChange(camera, at_us, CameraState.WAITING, Cause.RECORDER_AWAY, detail))
+    def _hand(self, shard: HeldShard, recorder: ConnectedRecorder) -> None:
+        shard.recorder = recorder
+        for state in recorder.settled(shard.duty):
+            self.said(recorder, state)
+        shard.tell(self._settings.site)
+
+    async def _renew(self, shard: HeldShard, to: ConnectedRecorder | None = None) -> None:
+        """A new epoch for a duty whose recorder is gone, or has too much: then it goes on for a moment beside the new one."""
+        before, old = shard.recorder, shard.lease
+        try:
+            lease = await self._around.fresh_epoch(shard.duty)
+        finally:
+            shard.renewing = None
+        if lease is None or self._shards.get(shard.duty) is not shard:
+            return
+        shard.begin_anew(lease)
+        if to in self._connections.recorders and to is not None:
+            self._give(shard, to)
+        self._arrange()
+        if before is not None and before is not shard.recorder:
+            self._background.begin(before.let_go(old, LINGER_S, self._clock))
+
+    def _relieve(self) -> None:
+        """Moves one duty from a recorder that carries far more than another, when things have been calm for a while."""
+        if self._clock.monotonic_ns() - self._moved_ns < CALM_S * 1e9:
+            return
+        move = relief(self._sizes(), self._placed(), self._connections.recorders, self._settings.cameras_per_recorder)
+        if move is not None and self._shards[move[0]].renewing is None:
+            self._moved_ns = self._clock.monotonic_ns()
+            shard = self._shards[move[0]]
+            shard.renewing = self._background.begin(self._renew(shard, move[1]))
+
+    def _is_sure(self) -> bool:
+        """Whether what is held is ours as far as the index says: what waited while it was away may be another's to say by now."""
+        return all(shard.stands is None or shard.stands.answers for shard in self._shards.values())
+
+    def _sizes(self) -> dict[Duty, int]:
+        return {duty: shard.size for duty, shard in self._shards.items()}
+
+    def _placed(self) -> dict[Duty, ConnectedRecorder]:
+        return {duty: shard.recorder for duty, shard in self._shards.items() if shard.recorder is not None}
+
+    # --- in the background ---
+
+    def _archive_changed(self) -> None:
+        for shard in self._shards.values():
+            shard.assigned = self._archive.assigned(shard.duty)
+            shard.tell(self._settings.site)
+        self._arrange()
+
+    async def _ticks(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_S)
+            self._arrange()
+            self._relieve()
+            self._connections.mind_claims(self._shards, self._archive.answers_since_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,12 +16,14 @@ from recorder.mend import mend
 from recorder.run_end import EndedRun, ended_runs, forget
 from recorder.sealed import read_sealed, read_stub, write_stub
 from recorder.spool_folder import SpoolFile, SpoolKind, remove, sealed_files, shrink_to_stub, stubs
+from recorder.watched_pool import WatchedPool
 from segments.clock import Clock
 from segments.commit import CommitIndex, CommitRules, Committed, commit, commit_stored, store_object
 from segments.errors import Conflict, DataDamaged, KeepsightError, NotFound, Refused, TryAgain
 from segments.facts import ONVIF_VERSION
 from segments.keys import SegmentKey
-from segments.model import Row, Run, SealedSegment, Span
+from segments.model import Camera, Row, Run, SealedSegment, Span
+from segments.pools import PoolRules, pool_for
 from segments.ports import Cameras, ObjectStore, ReadRows
 from segments.timeline import rows_between
 
@@ -57,6 +60,14 @@ class _Retry:
     error: KeepsightError
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the spool of one kind: how many files, and when the footage of the oldest began."""
+
+    files: int = 0
+    oldest_us: int = 0
+
+
 class Uploader:
     """Moves sealed segments into their pools and the index; every step may be run again after a crash."""
 
@@ -65,24 +76,33 @@ class Uploader:
         folder: Path,
         *,
         pools: Mapping[str, ObjectStore],
-        default_pool: str,
+        rules: PoolRules,
         index: UploadIndex,
         clock: Clock,
+        indexed: Callable[[Row], None] = lambda _: None,
         settings: UploadSettings = UploadSettings(),
     ) -> None:
+        """`rules` say which pool new footage goes to; `indexed` is told each row that was published."""
         self._folder = folder
         self._pools = pools
-        self._default_pool = default_pool
+        self._rules = rules
         self._index = index
         self._clock = clock
+        self._tell_indexed = indexed
         self._settings = settings
         self._hint = asyncio.Event()
         self._retries: dict[Path, _Retry] = {}
         self._pool_names: dict[str, str] = {}
+        self._silent: set[str] = set()
+        """Pools whose stores failed in this round: what else waits for them is left for the next one."""
+        self._away: set[str] = set()
+        """Pools whose stores have failed and not answered since."""
         self.stored = self.indexed = 0
         """Fragments stored, and stored and indexed, since this process started."""
         self.waiting = 0
         """Sealed segments and stubs in the spool, as last seen."""
+        self.backlog: Mapping[SpoolKind, Backlog] = {}
+        """The same by kind."""
 
     @property
     def alarms(self) -> list[str]:
@@ -121,10 +141,15 @@ class Uploader:
         await self._attempt(self._folder, partial(mend, self._folder, self._index))
         files = await asyncio.to_thread(_waiting, self._folder)
         self.waiting = len(files)
+        self.backlog = {kind: _backlog([file for file in files if file.kind is kind]) for kind in (SpoolKind.SEALED, SpoolKind.STUB)}
+        await self._begin_round(files)
         places = asyncio.Semaphore(self._settings.at_once)
         async with asyncio.TaskGroup() as tasks:
             for file in self._due(files, lambda file: file.path):
                 await places.acquire()
+                if self._pool_names.get(file.camera) in self._silent:
+                    places.release()
+                    continue
                 task = tasks.create_task(self._attempt(file.path, partial(self._one, file)))
                 task.add_done_callback(lambda _: places.release())
         runs = await asyncio.to_thread(ended_runs, self._folder)
@@ -132,6 +157,13 @@ class Uploader:
             await self._attempt(ended.path, partial(self._close_run, ended))
         there = {self._folder, *(file.path for file in files), *(run.path for run in runs)}
         self._retries = {path: retry for path, retry in self._retries.items() if path in there}
+
+    async def _begin_round(self, files: list[SpoolFile]) -> None:
+        """After a round with silent pools, cameras may have been moved to others meanwhile: their names are read again, once each."""
+        silent, self._silent = self._silent, set()
+        for camera in {file.camera for file in files if self._pool_names.get(file.camera) in silent}:
+            with contextlib.suppress(KeepsightError):
+                await self._pool_name(camera)
 
     def _due(self, things: list[T], path: Callable[[T], Path]) -> list[T]:
         now_ns = self._clock.monotonic_ns()
@@ -148,7 +180,7 @@ class Uploader:
         except OSError as error:
             self._failed(path, TryAgain(f"{path}: {error.strerror}"))
         except Exception as error:
-            log.exception("%s", path)
+            log.exception("spool.unexpected: a fault of ours at %s", path)
             self._failed(path, DataDamaged(f"{path} cannot be handled ({type(error).__name__}); it stays in the spool"))
         else:
             self._retries.pop(path, None)
@@ -157,7 +189,7 @@ class Uploader:
         failures = self._retries[path].failures + 1 if path in self._retries else 1
         wait_s = min(FIRST_WAIT_S * 2.0 ** min(failures - 1, 10), LONGEST_WAIT_S)
         self._retries[path] = _Retry(failures, self._clock.monotonic_ns() + int(wait_s * 1e9), error)
-        log.warning("%s; tried again in %.0f s", error, wait_s)
+        log.warning("spool.retried: %s; tried again in %.0f s", error, wait_s)
 
     async def _one(self, file: SpoolFile) -> None:
         if file.kind is SpoolKind.STUB:
@@ -178,17 +210,18 @@ class Uploader:
             case Committed.INDEXED:
                 await asyncio.to_thread(remove, file)
                 self.stored += fragments
-                self.indexed += fragments
+                self._was_indexed(row)
 
     async def _pool_name(self, camera: str) -> str:
-        """The camera's pool, as last known while the index is away; the default one for a camera that is in the archive no more.
+        """The camera's pool, as last known while the index is away, and for a camera that is in the archive no more.
 
-        Raises TryAgain where it is not known: a guess could store footage twice.
+        Raises TryAgain where it is not known: a guess could store footage twice. Raises Refused where no pool takes its footage.
         """
         try:
-            self._pool_names[camera] = (await self._index.camera(camera)).pool
+            self._pool_names[camera] = pool_for(await self._index.camera(camera), self._rules)
         except NotFound:
-            self._pool_names.setdefault(camera, self._default_pool)
+            if camera not in self._pool_names:
+                self._pool_names[camera] = pool_for(Camera(camera, name="", url=""), self._rules)
         except TryAgain:
             if camera not in self._pool_names:
                 raise
@@ -204,7 +237,7 @@ class Uploader:
         if (info.size, info.sha256) != (row.size, row.sha256):
             raise DataDamaged(f"{row.key} in pool {row.pool} is not what was stored")
         await commit_stored(segment, index=self._index, clock=self._clock, rules=self._settings.rules)
-        self.indexed += len(row.fragments)
+        self._was_indexed(row)
         await asyncio.to_thread(remove, file)
 
     async def _close_run(self, ended: EndedRun) -> None:
@@ -226,12 +259,36 @@ class Uploader:
         rows = await rows_between(self._index, run.camera, Span(run.last_us - 1, run.last_us))
         return max((row for row in rows if row.run == run.id), key=lambda row: row.counter, default=None)
 
-    def _pool(self, row: Row) -> ObjectStore:
+    def _was_indexed(self, row: Row) -> None:
+        self.indexed += len(row.fragments)
+        self._tell_indexed(row)
+
+    def _pool(self, row: Row) -> WatchedPool:
         try:
-            return self._pools[row.pool]
+            objects = self._pools[row.pool]
         except KeyError:
             raise Refused(f"{row.key} belongs to pool {row.pool!r}, which the configuration does not name") from None
+        return WatchedPool(objects, failed=partial(self._fell_silent, row.pool), answered=partial(self._answered, row.pool))
+
+    def _fell_silent(self, pool: str) -> None:
+        self._silent.add(pool)
+        self._away.add(pool)
+
+    def _answered(self, pool: str) -> None:
+        """A store that is back is used at once: what failed because of it, or of another, has its turn now."""
+        if pool not in self._away:
+            return
+        self._away.discard(pool)
+        for retry in self._retries.values():
+            if isinstance(retry.error, TryAgain | Refused):
+                retry.at_ns = self._clock.monotonic_ns()
+        self.hint()
 
 
 def _waiting(folder: Path) -> list[SpoolFile]:
     return sorted([*sealed_files(folder), *stubs(folder)], key=lambda file: (file.start_us, file.camera, file.run, file.counter))
+
+
+def _backlog(files: list[SpoolFile]) -> Backlog:
+    """Of files that are in order of time."""
+    return Backlog(len(files), files[0].start_us) if files else Backlog()

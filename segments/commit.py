@@ -19,7 +19,7 @@ from typing import Protocol
 from segments.clock import US_PER_S, Clock
 from segments.errors import Conflict, DataDamaged, NotFound, TryAgain, Unknown
 from segments.model import Row, Run, SealedSegment
-from segments.ports import WRITE_LIMIT_S, Batches, Body, ObjectStore, Runs, WriteRows
+from segments.ports import WRITE_LIMIT_S, Batches, Body, ObjectInfo, PutObject, Runs, WriteRows
 
 COMMIT_DEADLINE_S = 60
 """From the look for a batch to the row; a sweep waits longer than this between its batch and its listing."""
@@ -27,6 +27,13 @@ COMMIT_DEADLINE_S = 60
 
 class CommitIndex(WriteRows, Runs, Batches, Protocol):
     """What a commit needs of the index."""
+
+
+class CommitObjects(PutObject, Protocol):
+    """What a commit needs of a pool."""
+
+    async def head(self, key: str) -> ObjectInfo:
+        """See `ReadObject`."""
 
 
 class Committed(Enum):
@@ -49,7 +56,7 @@ async def commit(
     segment: SealedSegment,
     body: Body,
     *,
-    objects: ObjectStore,
+    objects: CommitObjects,
     index: CommitIndex,
     clock: Clock,
     rules: CommitRules = CommitRules(),
@@ -85,7 +92,7 @@ async def commit_stored(segment: SealedSegment, *, index: CommitIndex, clock: Cl
     await _publish(segment.row, segment.run, index=index, clock=clock, latest_ns=latest_ns)
 
 
-async def store_object(objects: ObjectStore, key: str, body: Body, *, size: int, sha256: str, attributes: Mapping[str, str]) -> str:
+async def store_object(objects: CommitObjects, key: str, body: Body, *, size: int, sha256: str, attributes: Mapping[str, str]) -> str:
     """Puts an object so that exactly this content is under the key; returns its version.
 
     "Taken" and "no answer" are settled by comparing size and hash. Raises Conflict if other content has the key, DataDamaged if the store
@@ -136,7 +143,7 @@ async def _publish(row: Row, run: Run, *, index: CommitIndex, clock: Clock, late
     await index.publish(row)
 
 
-async def _store(segment: SealedSegment, body: Body, objects: ObjectStore) -> Row:
+async def _store(segment: SealedSegment, body: Body, objects: CommitObjects) -> Row:
     row = segment.row
     attributes = dict(segment.attributes)
     version = await store_object(objects, row.key, body, size=row.size, sha256=row.sha256, attributes=attributes)

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from segments.clock import US_PER_S
-from segments.model import CameraState, Cause, Span, StateChange
-from segments.timeline import Claim, Footage, joined, settle
+from segments.model import CameraState, Cause, Footage, Span, StateChange
+from segments.timeline import Claim, joined, settle
 
 RESOLUTIONS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 """Widths of buckets that are chosen by themselves; each divides a UTC day."""

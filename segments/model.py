@@ -1,4 +1,4 @@
-"""The values of Keepsight: camera, row, run, state change, batch, lease.
+"""The values of Keepsight: camera, row, run, state change, batch, lease. Duties are in segments/duty.py.
 
 Times are microseconds since 1970 UTC (`_us`) unless a name says ticks (1/90000 s). Everything is frozen and whole when made.
 """
@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from segments.clock import day_of
+from segments.duty import Duty
 
 
 class Span(NamedTuple):
@@ -57,7 +58,10 @@ class Camera:
     transport: Transport = Transport.AUTO
     trust_clock: bool = False
     """Whether the sender reports of this camera place its footage on the wall clock."""
-    pool: str = "main"
+    pool: str = ""
+    """Its pool by name; empty: by the rules of the settings."""
+    twice: bool = False
+    """Whether it is recorded in both lanes, by recorders of two nodes, so that the loss of one costs no frame."""
     added_us: int = 0
 
 
@@ -116,6 +120,15 @@ class Row:
     def position(self) -> RowPosition:
         """Its place in its camera-day."""
         return RowPosition(self.start_us, self.run, self.counter)
+
+
+class Footage(NamedTuple):
+    """A stretch of wall time of which there is footage, all of one run."""
+
+    start_us: int
+    end_us: int
+    run: str
+    codecs: str
 
 
 class RowPosition(NamedTuple):
@@ -207,6 +220,25 @@ class FragmentState(StrEnum):
     REPLICATED = "replicated"
 
 
+# --- partitions of the index -------------------------------------------------------------------------------------------
+
+
+class PartitionKind(StrEnum):
+    """What the index keeps in partitions: rows and batches by camera-day, runs and states by camera-month."""
+
+    ROWS = "rows"
+    RUNS = "runs"
+    STATES = "states"
+    BATCHES = "batches"
+
+
+class Partition(NamedTuple):
+    """A camera and a UTC day; of a camera-month, its first day."""
+
+    camera: str
+    date: date
+
+
 # --- deletion and leases -----------------------------------------------------------------------------------------------
 
 
@@ -230,14 +262,21 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to record a shard of cameras until `expires_us`; every new holder has a higher epoch, counted over the whole site."""
+    """The right of a place to do a duty; every new holder has a higher epoch, counted over the whole site.
 
-    shard: int
+    It lasts `ttl_us` from each renewal. Others see that it is kept by `renewals` rising, and measure its silence by their own clocks:
+    `expires_us`, by the holder's wall clock, is for people and for coverage only. `free`: it was given back, and anyone may take it.
+    """
+
+    duty: Duty
     holder: str
     epoch: int
     expires_us: int
+    ttl_us: int
+    renewals: int = 0
+    free: bool = False
     previous_expires_us: int = 0
-    """When the shard's lease before this one ran out; 0 if there was none."""
+    """When the duty's lease before this one ran out; 0 if there was none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from segments.model import Batch, BatchState, Camera, Lease, Row, RowPosition, Run, StateChange
+from segments.duty import Duty, Place, Placing
+from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, StateChange
+from segments.usage import DayUsage, UsageSum
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -122,6 +124,9 @@ class ReadRows(Protocol):
     async def row(self, camera: str, position: RowPosition) -> Row:
         """One row; raises NotFound."""
 
+    async def footage(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Footage, RowPosition]:
+        """The rows of a camera-day as `rows` gives them, without what only playing them needs: a fifth of the work."""
+
 
 class Runs(Protocol):
     """Runs, listed in each camera-month in which they have footage."""
@@ -165,7 +170,33 @@ class Batches(Protocol):
         """Removes the batch if its present state is `expect`; else Conflict."""
 
 
-# --- cameras and leases ------------------------------------------------------------------------------------------------
+class Partitions(Protocol):
+    """Which partitions there are: for those who go through a whole index. Nothing that users wait for needs it."""
+
+    async def partitions(self, kind: PartitionKind, *, after: str = "", limit: int = 1000) -> Page[Partition, str]:
+        """Partitions that hold something of this kind, each once, in an order of the index's own, those behind a page's cursor.
+
+        Eventual: one that is made or emptied meanwhile may be missing or be listed. A cursor stays good.
+        """
+
+
+class Usage(Protocol):
+    """What camera-days keep, summed by pool: counted from rows, so that a count may be repeated at any time, by anyone."""
+
+    async def row_sums(self, camera: str, day: date) -> Mapping[str, UsageSum]:
+        """The rows of a camera-day, summed by pool."""
+
+    async def put_usage(self, camera: str, day: date, sums: Mapping[str, UsageSum]) -> None:
+        """Writes the sums of a camera-day in place of those before; none: nothing of it is kept (idempotent)."""
+
+    async def usage(self, month: date, bucket: int) -> Sequence[DayUsage]:
+        """All sums of a UTC month, of the cameras of a bucket (segments/shards.py), in order of camera, day and pool."""
+
+    async def usage_months(self) -> Sequence[date]:
+        """The first days of the months there are sums of, in order; a month that was emptied may be listed."""
+
+
+# --- cameras --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,26 +242,76 @@ class Credentials(Protocol):
         """Removes it; fine if there is none."""
 
 
-class Leases(Protocol):
-    """Leases of shards. Linearizable; epochs rise over the whole site and none is given twice."""
+class CameraChanges(Protocol):
+    """The archive by buckets (segments/shards.py), for those who follow it: they read again only what has changed."""
 
-    async def acquire(self, shard: int, holder: str, *, now_us: int, ttl_us: int) -> Lease | None:
-        """Takes the shard in a new epoch if nobody else holds it at `now_us`; None if somebody does."""
+    async def camera_stamps(self) -> Mapping[int, str]:
+        """For each bucket that was ever written to a text that differs after every change of a camera or a credential in it.
+
+        A change is visible in its bucket before its stamp is.
+        """
+
+    async def cameras_in(self, bucket: int) -> Sequence[Camera]:
+        """All cameras of a bucket, in order of id."""
+
+    async def credentials_in(self, bucket: int) -> Mapping[str, bytes]:
+        """The sealed credentials of a bucket, by camera."""
+
+
+# --- duties ------------------------------------------------------------------------------------------------------------
+
+
+class Leases(Protocol):
+    """Leases of duties. Linearizable; epochs rise over the whole site and none is given twice.
+
+    When a lease may be taken is not the index's to know: that is `segments.lease_watch`, by the taker's own monotonic clock.
+    """
+
+    async def acquire(self, duty: Duty, holder: str, *, seen: Lease | None, now_us: int, ttl_us: int) -> Lease | None:
+        """Takes the duty in a new epoch if its lease is still as `seen` (same epoch, renewals and `free`; None: there was none).
+
+        None if it is not: look again. After Unknown the duty may be ours: read `lease`.
+        """
 
     async def renew(self, lease: Lease, *, now_us: int, ttl_us: int) -> Lease | None:
-        """Prolongs the lease if this epoch still holds it, even if it has run out; None if a higher epoch was given."""
+        """Prolongs the lease if this epoch still is the duty's, however long ago it ran out; None if it was lost or given back."""
 
     async def release(self, lease: Lease, *, now_us: int) -> None:
-        """Ends the lease at `now_us` if this epoch still holds it."""
+        """Gives the lease back (`free`) if this epoch still is the duty's."""
 
-    async def lease(self, shard: int) -> Lease | None:
-        """The present lease of a shard, run out or not."""
+    async def lease(self, duty: Duty) -> Lease | None:
+        """The present lease of a duty, kept or not; never an older one than any call before on this index has shown."""
 
     async def spend_epochs(self, through: int) -> None:
         """Gives no epoch up to this one any more: an index made anew must not hand out epochs that are in keys already."""
 
 
-class Index(WriteRows, ReadRows, Runs, States, Batches, Cameras, Credentials, Leases, Protocol):
+class Places(Protocol):
+    """Where duties can be done, and where they should be."""
+
+    async def put_place(self, place: Place) -> None:
+        """Writes what a place says of itself; its `draining` is not touched."""
+
+    async def remove_place(self, name: str) -> None:
+        """Forgets a place and its placings; fine if there is none."""
+
+    async def places(self) -> Sequence[Place]:
+        """All places that were ever heard of and not removed, in order of name."""
+
+    async def set_draining(self, name: str, draining: bool) -> None:
+        """An administrator's wish; raises NotFound."""
+
+    async def put_placing(self, placing: Placing) -> None:
+        """Writes a placing, in place of the one of the same duty and place if there is one."""
+
+    async def remove_placing(self, placing: Placing) -> None:
+        """Removes the placing of this duty and place; fine if there is none."""
+
+    async def placings(self, place: str) -> Sequence[Placing]:
+        """All placings of a place, in order."""
+
+
+class Index(WriteRows, ReadRows, Runs, States, Batches, Partitions, Usage, Cameras, Credentials, CameraChanges, Leases, Places, Protocol):
     """All abilities of an index; callers ask for the least they need."""
 
     async def close(self) -> None:

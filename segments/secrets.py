@@ -67,16 +67,25 @@ def make_secret_file(path: Path, text: str) -> None:
             draft.unlink(missing_ok=True)
 
 
+def readable_by_others(about: os.stat_result, *, user: int, group: int) -> bool:
+    """Whether anyone but this user (and root) can read a file.
+
+    A file of root's that only our own group may read is ours: so a container platform hands a secret to a process that is not root.
+    """
+    lent = about.st_uid == 0 and user != 0 and about.st_gid == group
+    return bool(stat.S_IMODE(about.st_mode) & (0o037 if lent else 0o077))
+
+
 def read_secret_file(path: Path, *, what: str, hex_bytes: int = 0) -> str:
     """The text of a secret file; StartRefused if it is missing, empty, readable by others, or not `hex_bytes` bytes in hexadecimal."""
     try:
-        mode = path.stat().st_mode
+        about = path.stat()
         text = path.read_text().strip()
     except OSError as error:
         raise StartRefused(f"{path}: {what} cannot be read ({error.strerror})") from None
     except ValueError:
         raise StartRefused(f"{path}: {what} is not text") from None
-    if stat.S_IMODE(mode) & 0o077:
+    if readable_by_others(about, user=os.geteuid(), group=os.getegid()):
         raise StartRefused(f"{path}: {what} can be read by others; run: chmod 600 {path}")
     if not text:
         raise StartRefused(f"{path}: {what} is empty")

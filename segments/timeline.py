@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Hashable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from segments.clock import US_PER_DAY, US_PER_S, day_of, day_start_us
 from segments.errors import BadInput
 from segments.keys import parse_run
-from segments.model import Row, RowPosition, Run, Span, StateChange
-from segments.ports import ReadRows, Runs, States
+from segments.model import Footage, Row, RowPosition, Run, Span, StateChange
+from segments.ports import Page, ReadRows, Runs, States
 
 V = TypeVar("V", bound=Hashable)
+R = TypeVar("R", Row, Footage)
 
 LONGEST_SEGMENT_US = 300 * US_PER_S
 """No segment lasts longer, so this is how far before a span a reader looks for rows that reach into it."""
@@ -27,15 +28,6 @@ MAX_FACTS = 50_000
 """Most runs, and most state changes, that are read for one answer; a span with more raises BadInput."""
 
 _USUAL_SEGMENT_US = 50 * US_PER_S
-
-
-class Footage(NamedTuple):
-    """A stretch of wall time of which there is footage, all of one run."""
-
-    start_us: int
-    end_us: int
-    run: str
-    codecs: str
 
 
 class Claim(NamedTuple, Generic[V]):
@@ -87,16 +79,37 @@ def footage_rank(start_us: int, run: str) -> tuple[int | str, ...]:
 
 def joined(footage: Iterable[Footage]) -> list[Footage]:
     """Each moment of footage once, in order of time, with neighbours of a run joined over gaps that only the slew of its clock made."""
-    claims = (Claim(footage_rank(one.start_us, one.run), one.start_us, one.end_us, (one.run, one.codecs)) for one in footage)
     together: list[Footage] = []
-    for claim in settle(claims):
-        run, codecs = claim.value
+    for one in _settled(footage):
         last = together[-1] if together else None
-        if last is not None and (last.run, last.codecs) == claim.value and claim.start_us - last.end_us <= SLEW_US:
-            together[-1] = last._replace(end_us=claim.end_us)
+        if last is not None and last.run == one.run and last.codecs == one.codecs and one.start_us - last.end_us <= SLEW_US:
+            together[-1] = Footage(last.start_us, one.end_us, last.run, last.codecs)
         else:
-            together.append(Footage(claim.start_us, claim.end_us, run, codecs))
+            together.append(one)
     return together
+
+
+def _settled(footage: Iterable[Footage]) -> list[Footage]:
+    """Without overlaps, in order of time. Most footage is so already, which is far quicker to see than to settle."""
+    ordered = sorted(one for one in footage if one.end_us > one.start_us)
+    if all(one.end_us <= other.start_us for one, other in pairwise(ordered)):
+        return ordered
+    claims = (Claim(footage_rank(one.start_us, one.run), one.start_us, one.end_us, (one.run, one.codecs)) for one in _unslewed(ordered))
+    return [Footage(claim.start_us, claim.end_us, *claim.value) for claim in settle(claims)]
+
+
+def _unslewed(ordered: Iterable[Footage]) -> list[Footage]:
+    """With neighbours of a run joined over what the slew of its clock left between them: another run is not to show there for a moment."""
+    last: dict[tuple[str, str], Footage] = {}
+    whole: list[Footage] = []
+    for one in ordered:
+        before = last.get((one.run, one.codecs))
+        if before is not None and one.start_us - before.end_us <= SLEW_US:
+            last[one.run, one.codecs] = Footage(before.start_us, max(before.end_us, one.end_us), one.run, one.codecs)
+        else:
+            whole += [before] if before is not None else []
+            last[one.run, one.codecs] = one
+    return [*whole, *last.values()]
 
 
 def footage_of_rows(rows: Iterable[Row]) -> list[Footage]:
@@ -118,20 +131,34 @@ def months(span: Span) -> list[date]:
 
 async def rows_between(index: ReadRows, camera: str, span: Span) -> list[Row]:
     """Rows of which a part lies in the span, in order of their start; looks back into the day before for those that began there."""
+    return await _between(index.rows, camera, span, most=1000)
+
+
+async def footage_between(index: ReadRows, camera: str, span: Span) -> list[Footage]:
+    """The same for those who only ask where there is footage: much quicker."""
+    return await _between(index.footage, camera, span, most=4000)
+
+
+class _Listing(Protocol[R]):
+    def __call__(self, camera: str, day: date, *, after: RowPosition | None, limit: int) -> Awaitable[Page[R, RowPosition]]: ...
+
+
+async def _between(listing: _Listing[R], camera: str, span: Span, *, most: int) -> list[R]:
+    """What a listing by camera-day has of a span, in pages of `most` at the most."""
     reach_us = max(span.start_us - LONGEST_SEGMENT_US, 0)
-    found: list[Row] = []
+    found: list[R] = []
     for noon_us in range(day_start_us(day_of(reach_us)) + US_PER_DAY // 2, span.end_us + US_PER_DAY // 2, US_PER_DAY):
-        found += await _rows_of_day(index, camera, day_of(noon_us), Span(reach_us, span.end_us))
-    return [row for row in found if row.end_us > span.start_us]
+        found += await _of_day(listing, camera, day_of(noon_us), Span(reach_us, span.end_us), most)
+    return [one for one in found if one.end_us > span.start_us]
 
 
-async def _rows_of_day(index: ReadRows, camera: str, day: date, reach: Span) -> list[Row]:
-    """Rows of a camera-day that start within `reach`, read in pages of about as many as such a span holds."""
+async def _of_day(listing: _Listing[R], camera: str, day: date, reach: Span, most: int) -> list[R]:
+    """What starts within `reach` in a camera-day, read in pages of about as many as such a span holds."""
     after: RowPosition | None = RowPosition(reach.start_us, "", -1)
-    limit = min(1000, 2 + (reach.end_us - reach.start_us) // _USUAL_SEGMENT_US)
-    found: list[Row] = []
+    limit = min(most, 2 + (reach.end_us - reach.start_us) // _USUAL_SEGMENT_US)
+    found: list[R] = []
     while after is not None:
-        page = await index.rows(camera, day, after=after, limit=limit)
+        page = await listing(camera, day, after=after, limit=limit)
         found += [row for row in page.items if row.start_us < reach.end_us]
         after = page.next if page.items and page.items[-1].start_us < reach.end_us else None
     return found

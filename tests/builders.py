@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from segments.clock import US_PER_S, day_of, from_datetime
+from segments.duty import Duty, Place, Placing
 from segments.keys import SegmentKey
 from segments.media import TIMESCALE
 from segments.model import (
@@ -145,9 +146,36 @@ def a_batch(**fields: Any) -> Batch:
 
 
 def a_lease(**fields: Any) -> Lease:
-    """The first lease of shard 0, good for 3 s from noon."""
-    good: dict[str, Any] = {"shard": 0, "holder": "recorder-1", "epoch": 1, "expires_us": NOON_US + 3 * US_PER_S}
+    """The first lease of a recording duty, good for 3 s from noon."""
+    good: dict[str, Any] = {
+        "duty": Duty("record-a"),
+        "holder": "node-1",
+        "epoch": 1,
+        "expires_us": NOON_US + 3 * US_PER_S,
+        "ttl_us": 3 * US_PER_S,
+    }
     return Lease(**good | fields)
+
+
+def a_place(name: str = "node-1", **fields: Any) -> Place:
+    """A node with two recorders and some cameras, which can do everything."""
+    good: dict[str, Any] = {
+        "url": "http://192.0.2.20:8481",
+        "kinds": ("record-a", "record-b", "supervise"),
+        "recorders": 2,
+        "room": 512,
+        "load": 40,
+        "spooled": (0, 3, 10),
+        "of": 16,
+        "beat": 1,
+    }
+    return Place(name=name, **good | fields)
+
+
+def a_placing(**fields: Any) -> Placing:
+    """The first recording duty, to be done by node-1."""
+    good: dict[str, Any] = {"duty": Duty("record-a"), "place": "node-1"}
+    return Placing(**good | fields)
 
 
 def a_sealed_segment(*, attributes: tuple[tuple[str, str], ...] = (), **row_fields: Any) -> SealedSegment:

@@ -9,9 +9,12 @@ import pytest
 from playwright.async_api import Page
 
 from tests.media import Clips
+from tests.servers.cassandra import CassandraServer
 from tests.servers.chromium import chromium_page
 from tests.servers.rtsp import RtspServer
 from tests.servers.s3 import S3Server
+from tests.servers.seaweedfs import SeaweedFs
+from tests.servers.versitygw import VersityGw
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +44,28 @@ def rtsp_server(clips: Clips) -> Iterator[RtspServer]:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A real S3 server; take a bucket of your own."""
-    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+    """A real S3 server (SeaweedFS); take a bucket of your own."""
+    with SeaweedFs(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def versitygw_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server of another make."""
+    with VersityGw(tmp_path_factory.mktemp("versitygw")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["s3_server", "versitygw_server"], ids=["SeaweedFS", "versitygw"])
+def each_s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """One server after the other: for what must hold on both."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CassandraServer]:
+    """A real Cassandra, one node with a synced log; take a keyspace of your own."""
+    with CassandraServer(tmp_path_factory.mktemp("cassandra")) as server:
         yield server
 
 

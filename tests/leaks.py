@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,14 @@ from tests.media import Clips
 from tests.quirk_camera import QuirkCamera
 from tests.scripted_camera import ScriptedCamera, looped
 from tests.servers.processes import free_port
-from tests.servers.s3 import SECRET_KEY, S3Server
+from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.service import Service, moment
 
 PASSWORD = "canary-Pass/w0rd#of the camera"
 TOKEN = "canary-token-of-the-api-5a1e0c93"
 ENVIRONMENT = "canary-of-the-environment-77b1"
+INDEX_PASSWORD = "canary-password-of-the-index-90b2"
+WRONG_KEY = "canary-key-that-no-store-knows-3d7f"
 PRINTED = "canary-that-is-printed-on-purpose"
 """The control: it is a camera's name, and must be found."""
 DIGEST = ('Digest realm="cam", nonce="{nonce}", qop="auth", algorithm=SHA-256', 'Basic realm="cam"')
@@ -48,6 +51,23 @@ class Said:
         """The places that hold it."""
         wanted = forms(secret)
         return [place for place, data in self.places.items() if any(form in data for form in wanted)]
+
+
+def leaks_below(folder: Path, secrets: Mapping[str, str], *, but: Collection[str] = ()) -> list[str]:
+    """Each file below a folder with the secret (by what it is called) that it holds in any form; files of the names `but` may.
+
+    For what other programs keep: the sessions and logs of Ray, the folder of a database.
+    """
+    said = Said({f"{path.relative_to(folder)}": data for path, data in files_below(folder) if path.name not in but}, dict(secrets))
+    return said.leaks()
+
+
+def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every plain file below a folder with its bytes; one that goes meanwhile is passed over."""
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                yield path, path.read_bytes()
 
 
 def forms(secret: str) -> set[bytes]:
@@ -77,6 +97,7 @@ async def listen(folder: Path, clips: Clips, server: S3Server) -> Said:
         await asyncio.sleep(RECORDED_S)
         said.places |= await _api_says(service, began_us) | _processes_say(service)
         said.places |= await asyncio.to_thread(_commands_say, service)
+        said.places |= await asyncio.to_thread(_failures_say, service, server)
         service.kill("recorder-0")
         await service.wait_for(lambda: service.is_recording("good"))
         await service.stop()
@@ -85,7 +106,9 @@ async def listen(folder: Path, clips: Clips, server: S3Server) -> Said:
     said.places |= {f"object {key}": data for key, data in objects_in(server, bucket).items()}
     said.places |= _files(service.data)
     said.secrets = {"password": PASSWORD, "token": TOKEN, "key of the store": SECRET_KEY}
-    said.secrets["key between processes"] = (service.data / "keys" / "internal.key").read_text().strip()
+    said.secrets |= {"password of the index": INDEX_PASSWORD, "key no store knows": WRONG_KEY}
+    for name in ("internal", "metrics", "cameras"):
+        said.secrets[f"{name}.key"] = (service.data / "keys" / f"{name}.key").read_text().strip()
     return said
 
 
@@ -136,13 +159,20 @@ async def _api_says(service: Service, began_us: int) -> dict[str, bytes]:
         for kind, headers in (("", None), (" without token", {}), (" with a wrong token", {"Authorization": "Bearer wrong"})):
             answer = await service.get(route, headers=headers)
             found[f"API {route}{kind}"] = answer.content + str(answer.headers.raw).encode()
-    found["internal routes"] = b"".join([await _internal(service, path) for path in ("/status", "/live/good", "/live/refusing")])
+    keys = {name: (service.data / "keys" / f"{name}.key").read_text().strip() for name in ("internal", "metrics")}
+    for program, port in (("API", service.api_port), ("uploader", service.internal_port)):
+        for path in ("/metrics", "/health/ready", "/health/live", "/status", "/live/good", "/live/refusing"):
+            for name, key in (("", ""), (" with its key", keys["internal" if path[1] in "sl" else "metrics"])):
+                found[f"{program} {path}{name}"] = await _plain(port, path, key)
+    for program in ("API", "uploader"):
+        assert b"keepsight_" in found[f"{program} /metrics with its key"], found[f"{program} /metrics with its key"][:500]
     return found
 
 
-async def _internal(service: Service, path: str) -> bytes:
+async def _plain(port: int, path: str, key: str) -> bytes:
     async with httpx2.AsyncClient(trust_env=False) as client:
-        return (await client.get(f"http://127.0.0.1:{service.internal_port}{path}")).content
+        answer = await client.get(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {key}"} if key else {})
+    return answer.content + str(answer.headers.raw).encode()
 
 
 def _processes_say(service: Service) -> dict[str, bytes]:
@@ -165,10 +195,37 @@ def _commands_say(service: Service) -> dict[str, bytes]:
         "camera add": ["camera", "add", "bad", bad],
         "camera set": ["camera", "set", "good", f"url={bad}"],
         "status": ["status", "--json"],
+        "doctor": ["doctor", "--json"],
+        "pools": ["pools"],
+        "pools probe": ["pools", "probe"],
+        "fleet status": ["fleet", "status"],
+        "config check": ["config", "check"],
     }
     done = {f"keepsight {name}": service.keepsight(*words) for name, words in asked.items()}
     done["keepsight camera import"] = service.keepsight("camera", "import", "-", text=f"id,url\nbad,{bad}\nworse,file://{PASSWORD}\n")
     return {name: (one.stdout + one.stderr).encode() for name, one in done.items()}
+
+
+def _failures_say(service: Service, server: S3Server) -> dict[str, bytes]:
+    """What commands print where a store refuses, and an index does not answer or speaks another protocol: errors of the drivers too."""
+    key, password = (_secret_file(service.folder / name, text) for name, text in (("wrong", WRONG_KEY), ("index", INDEX_PASSWORD)))
+    pool = {"kind": "s3", "endpoint": f"http://127.0.0.1:{server.port}", "bucket": server.make_bucket(), "access_key_id": ACCESS_KEY}
+    index = {"kind": "cassandra", "hosts": ["127.0.0.1"], "datacenter": "east", "user": "keepsight", "password_file": str(password)}
+    spoiled = {
+        "a store that refuses": {"pools.main": {**pool, "secret_file": str(key), "minio_admin": True}},
+        "an index that is away": {"index": {**index, "port": free_port()}},
+        "an index that is none": {"index": {**index, "port": server.port}},
+    }
+    found = {}
+    for number, (name, values) in enumerate(spoiled.items()):
+        sections = {"api": {"port": free_port()}, "internal": {"port": free_port()}, "site": {"folder": f"spoiled-{number}"}, **values}
+        lines = [f"{section}.{key} = {json.dumps(value)}" for section, keys in sections.items() for key, value in keys.items()]
+        (service.folder / "spoiled.toml").write_text("\n".join(lines) + "\n")
+        for words in (["serve"], ["doctor"], ["pools", "probe"])[: 3 if "pools.main" in values else 2 - number % 2]:
+            done = service.keepsight(*words, config=service.folder / "spoiled.toml")
+            assert done.returncode != 0, (name, words, done.stdout)
+            found[f"keepsight {' '.join(words)} with {name}"] = (done.stdout + done.stderr).encode()
+    return found
 
 
 def _exported(service: Service) -> dict[str, bytes]:
@@ -180,9 +237,7 @@ def _exported(service: Service) -> dict[str, bytes]:
 
 def _files(data: Path) -> dict[str, bytes]:
     """Everything of the service's folder but its keys."""
-    return {
-        f"file {path.relative_to(data)}": path.read_bytes() for path in data.rglob("*") if path.is_file() and path.parent.name != "keys"
-    }
+    return {f"file {path.relative_to(data)}": found for path, found in files_below(data) if path.parent.name != "keys"}
 
 
 def _secret_file(path: Path, secret: str) -> Path:

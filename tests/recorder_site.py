@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,13 +12,17 @@ from recorder.group_sync import GroupSync
 from recorder.link import MAX_MESSAGE_BYTES, Assign, AssignedCamera, Hello, LeaseIs, Link, Message, StateIs
 from recorder.recorder import Recorder, RecorderSettings
 from recorder.sealed import read_sealed
-from recorder.source import Source
+from recorder.source import Sink, Source
 from recorder.spool import Spool, SpoolLimit
 from recorder.spool_folder import sealed_files
+from segments.duty import Duty
 from segments.media import TIMESCALE
 from tests.builders import a_camera
 from tests.fakes import FakeDisk, FakeSource, SteppedClock, settled, synthetic_units, until
 from tests.samples import VIDEO
+
+A = Duty("record-a")
+"""The duty of a site with one shard."""
 
 
 class Uploader:
@@ -64,6 +68,24 @@ class Uploader:
         return next((state for state in reversed(self.of(StateIs)) if state.camera == camera), None)
 
 
+class _SlowToClose(FakeSource):
+    """Its connection is closed when the site's `closing` is over."""
+
+    def __init__(self, of: Site) -> None:
+        super().__init__([VIDEO])
+        self._site = of
+
+    async def run(self, sink: Sink) -> None:
+        try:
+            await super().run(sink)
+        finally:
+            await self._site.closing()
+
+
+async def _at_once() -> None:
+    """Closing takes no time."""
+
+
 class Site:
     """A recorder, its spool, its cameras and its uploader."""
 
@@ -75,6 +97,7 @@ class Site:
         self.uploader = Uploader(self.socket)
         self.disk = FakeDisk()
         self.sources: dict[str, list[FakeSource]] = {}
+        self.closing: Callable[[], Awaitable[object]] = _at_once
         self.recorder = self.made()
         self.task: asyncio.Task[None] | None = None
 
@@ -82,7 +105,7 @@ class Site:
         spool = Spool(self.spool_folder, limit=SpoolLimit(1 << 30, 0), clock=self.clock)
         self.sync = GroupSync(spool, self.disk)
         return Recorder(
-            RecorderSettings("home-recorder-0", 0, CutSettings(segment=4 * TIMESCALE)),
+            RecorderSettings("home-recorder-0", CutSettings(segment=4 * TIMESCALE)),
             spool=spool,
             sync=self.sync,
             open_source=self.open_source,
@@ -91,7 +114,7 @@ class Site:
         )
 
     async def open_source(self, assigned: AssignedCamera) -> Source:
-        source = FakeSource([VIDEO])
+        source = _SlowToClose(self)
         self.sources.setdefault(assigned.camera.id, []).append(source)
         return source
 
@@ -103,10 +126,10 @@ class Site:
         self.task.cancel()
         await asyncio.wait([self.task])
 
-    async def assign(self, *cameras: AssignedCamera, epoch: int = 7, left_s: float | None = 15.0) -> None:
-        self.uploader.say(Assign("home", epoch, cameras))
+    async def assign(self, *cameras: AssignedCamera, duty: Duty = A, epoch: int = 7, left_s: float | None = 15.0) -> None:
+        self.uploader.say(Assign("home", duty, epoch, cameras))
         if left_s is not None:
-            self.uploader.say(LeaseIs(epoch, left_s, answers=True))
+            self.uploader.say(LeaseIs(duty, epoch, left_s, answers=True))
         await settled()
         await self.clock.pass_(0.2)
         enabled = [item.camera.id for item in cameras if item.camera.enabled]

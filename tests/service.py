@@ -30,6 +30,7 @@ from segments.clock import iso
 from tests.servers.processes import Program, free_port
 
 LIMIT_S = 30.0
+START_LIMIT_S = 60.0
 STOP_S = 45.0
 
 
@@ -80,7 +81,7 @@ class Service:
         if self._program is not None:
             self._program.kill()
         self._program = Program([*self._keepsight, "serve", "--config", str(self.config)])
-        await self.wait_for(self._answers)
+        await self.wait_for(self._answers, START_LIMIT_S)
 
     async def stop(self) -> int:
         """Ends it in order (SIGTERM), by force after a time; returns its exit code."""
@@ -106,7 +107,7 @@ class Service:
             with contextlib.suppress(OSError, ValueError):
                 words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
                 module, argument = words[words.index("-m") + 1 :][:2]
-                found[f"recorder-{json.loads(argument)['shard']}" if module == "deploy.recorder_process" else argument] = child
+                found[json.loads(argument)["name"].partition("-")[2] if module == "deploy.recorder_process" else argument] = child
         return found
 
     def pid(self, name: str) -> int:

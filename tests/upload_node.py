@@ -8,17 +8,21 @@ from pathlib import Path
 from recorder.uploader import Uploader, UploadSettings
 from segments.commit import CommitRules
 from segments.keys import SegmentKey
+from segments.pools import PoolRules, PoolState
 from tests.builders import NOON_US, a_batch
 from tests.clocks import HandClock
 from tests.fakes import Sealed, SwitchedIndex, SwitchedObjects, keys_of
+
+ONE_POOL = PoolRules({"main": PoolState.OPEN}, "main")
 
 
 class Node:
     """A spool, a pool, an index, and the uploader between them."""
 
-    def __init__(self, folder: Path, *, objects: SwitchedObjects | None = None, kind: type[Uploader] = Uploader) -> None:
+    def __init__(self, folder: Path, *, objects: SwitchedObjects | None = None, kind: type[Uploader] = Uploader, at_once: int = 4) -> None:
         self.folder = folder
         self.kind = kind
+        self.at_once = at_once
         self.index = SwitchedIndex()
         self.objects = objects or SwitchedObjects()
         self.clock = HandClock(NOON_US + 120_000_000)
@@ -30,10 +34,10 @@ class Node:
         self.uploader = self.kind(
             self.folder,
             pools={"main": self.objects},
-            default_pool="main",
+            rules=ONE_POOL,
             index=self.index,
             clock=self.clock,
-            settings=UploadSettings(rules=self.rules),
+            settings=UploadSettings(self.at_once, rules=self.rules),
         )
         return self.uploader
 

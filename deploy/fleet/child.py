@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 REFUSED_TO_START = 3
 """Exit code of a program that will not start however often it is tried."""
 PARENT_CHECK_S = 1.0
+_PR_SET_PDEATHSIG = 1
 
 
 def run_until_told(main: Callable[[], Awaitable[None]]) -> int:
@@ -53,20 +55,24 @@ def _leaves(group: ExceptionGroup) -> list[Exception]:
 def _said(errors: list[Exception]) -> int:
     """Logs what ended the program, errors of ours in their own words; the exit code."""
     for error in errors:
-        log.error("%s", error, exc_info=None if isinstance(error, KeepsightError) else error)
+        log.error("program.ended: %s", error, exc_info=None if isinstance(error, KeepsightError) else error)
     return REFUSED_TO_START if all(isinstance(error, StartRefused) for error in errors) else 1
 
 
 async def beside_parent(work: Awaitable[None]) -> None:
-    """Does the work, and ends it in order within about a second of the parent's death: a new fleet finds spool, socket and ports free."""
+    """Does the work, and ends it in order when the parent dies: a new fleet finds spool, socket and ports free.
+
+    The kernel tells at once (prctl(2)); a parent that died before it was asked to is noticed within a second.
+    """
     parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     working = asyncio.ensure_future(work)
     try:
         while os.getppid() == parent:
             done, _ = await asyncio.wait((working,), timeout=PARENT_CHECK_S)
             if done:
                 return working.result()
-        log.error("the process that started this one is gone; it ends")
+        log.error("program.orphaned: the process that started this one is gone; it ends")
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)

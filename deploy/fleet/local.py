@@ -40,10 +40,14 @@ class Program:
 class LocalFleet:
     """Keeps programs running, in the order of their stages; stops them in the reverse order."""
 
-    def __init__(self, programs: Sequence[Program], *, clock: Clock, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, programs: Sequence[Program], *, clock: Clock, environment: Mapping[str, str] = os.environ, inherited: Sequence[int] = ()
+    ) -> None:
+        """`inherited`: descriptors of ours that the programs get too, as locks that they hold as long as they live."""
         self._programs = programs
         self._clock = clock
         self._environment = environment
+        self._inherited = inherited
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = False
         self.restarts: dict[str, int] = {}
@@ -77,7 +81,7 @@ class LocalFleet:
             steady = self._clock.monotonic_ns() - started_ns > STEADY_S * 1e9
             wait_s = FIRST_WAIT_S if steady else wait_s
             self.restarts[program.name] = self.restarts.get(program.name, 0) + 1
-            log.error("%s ended with code %s; started again in %.1f s", program.name, code, wait_s)
+            log.error("program.restarted: %s ended with code %s; started again in %.1f s", program.name, code, wait_s)
             await self._clock.sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
@@ -86,7 +90,7 @@ class LocalFleet:
         if not program.trusted:
             environment = {name: environment[name] for name in _ENVIRONMENT_OF_ALL if name in environment}
         process = await asyncio.create_subprocess_exec(
-            *program.command, env=environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+            *program.command, env=environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True, pass_fds=self._inherited
         )
         self._running[program.name] = process
         return process
@@ -105,7 +109,7 @@ class LocalFleet:
         try:
             await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
         except TimeoutError:
-            log.error("%s does not stop; it is killed", name)
+            log.error("program.killed: %s does not stop; it is killed", name)
             process.kill()
             await process.wait()
 

@@ -115,8 +115,10 @@ class FilePool:
                 sync(folder)
             for target in removed:
                 _unlink(_card(target))
-            for folder in _present({target.parent for target in removed}):
+            folders = _present({target.parent for target in removed})
+            for folder in folders:
                 sync(folder)
+            for folder in folders:
                 self._remove_empty(folder)
         return refused
 

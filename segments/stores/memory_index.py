@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TypeVar
 
 from segments.clock import day_of
+from segments.duty import Duty, Place, Placing
 from segments.errors import Conflict, NotFound
-from segments.model import Batch, BatchState, Camera, Lease, Row, RowPosition, Run, StateChange
+from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, StateChange
 from segments.ports import ALL_CAMERAS, CameraFilter, Page
+from segments.shards import bucket_of
 from segments.stores import lease_rules
-from segments.stores.partitions import areas_around, cut_page, merge_run, month_of, months_of_run, one_day, page_limit, run_cursor
+from segments.stores.memory_usage import MemoryUsage
+from segments.stores.partitions import (
+    areas_around,
+    cut_page,
+    merge_run,
+    month_of,
+    months_of_run,
+    one_day,
+    page_limit,
+    parse_partition,
+    partition_cursor,
+    run_cursor,
+)
 
 T = TypeVar("T")
 C = TypeVar("C", int, str, RowPosition)
 
 
-class MemoryIndex:
+class MemoryIndex(MemoryUsage):
     """See `segments.ports.Index`. No call waits inside, so each takes effect at once; it belongs to one event loop."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._rows: dict[tuple[str, date], dict[RowPosition, Row]] = defaultdict(dict)
         self._runs: dict[tuple[str, str], Run] = {}
         self._states: dict[str, dict[int, StateChange]] = defaultdict(dict)
         self._batches: dict[tuple[str, date], Batch] = {}
         self._cameras: dict[str, Camera] = {}
         self._credentials: dict[str, bytes] = {}
-        self._leases: dict[int, Lease] = {}
+        self._changes: Counter[int] = Counter()
+        self._leases: dict[Duty, Lease] = {}
         self._epoch = 0
+        self._places: dict[str, Place] = {}
+        self._placings: dict[str, dict[Duty, Placing]] = defaultdict(dict)
 
     # --- rows
 
@@ -52,6 +71,11 @@ class MemoryIndex:
         """See `ReadRows`."""
         day = self._rows.get((camera, day_of(position.start_us)), {})
         return _found(day.get(position), f"camera {camera} has no row at {position}")
+
+    async def footage(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Footage, RowPosition]:
+        """See `ReadRows`."""
+        page = await self.rows(camera, day, after=after, limit=limit)
+        return Page([Footage(row.start_us, row.end_us, row.run, row.codecs) for row in page.items], page.next)
 
     # --- runs
 
@@ -85,6 +109,24 @@ class MemoryIndex:
         moment = max((us for us in changes if us <= at_us), default=None)
         return None if moment is None else changes[moment]
 
+    # --- partitions
+
+    async def partitions(self, kind: PartitionKind, *, after: str = "", limit: int = 1000) -> Page[Partition, str]:
+        """See `Partitions`; in order of the cursors' texts."""
+        parse_partition(after)
+        return _page(map(Partition._make, self._keys_of(kind)), partition_cursor, after, limit)
+
+    def _keys_of(self, kind: PartitionKind) -> set[tuple[str, date]]:
+        match kind:
+            case PartitionKind.ROWS:
+                return {key for key, rows in self._rows.items() if rows}
+            case PartitionKind.RUNS:
+                return {(run.camera, month) for run in self._runs.values() for month in months_of_run(run)}
+            case PartitionKind.STATES:
+                return {(camera, month_of(us)) for camera, changes in self._states.items() for us in changes}
+            case PartitionKind.BATCHES:
+                return set(self._batches)
+
     # --- batches
 
     async def batch(self, camera: str, day: date) -> Batch | None:
@@ -114,16 +156,19 @@ class MemoryIndex:
         if camera.id in self._cameras:
             raise Conflict(f"there is a camera {camera.id} already")
         self._cameras[camera.id] = camera
+        self._stamp(camera.id)
 
     async def set_camera(self, camera: Camera) -> None:
         """See `Cameras`."""
         await self.camera(camera.id)
         self._cameras[camera.id] = camera
+        self._stamp(camera.id)
 
     async def remove_camera(self, camera_id: str) -> None:
         """See `Cameras`."""
         await self.camera(camera_id)
         del self._cameras[camera_id]
+        self._stamp(camera_id)
 
     async def camera(self, camera_id: str) -> Camera:
         """See `Cameras`."""
@@ -141,6 +186,7 @@ class MemoryIndex:
     async def put_credential(self, camera_id: str, sealed: bytes) -> None:
         """See `Credentials`."""
         self._credentials[camera_id] = sealed
+        self._stamp(camera_id)
 
     async def credential(self, camera_id: str) -> bytes | None:
         """See `Credentials`."""
@@ -148,39 +194,86 @@ class MemoryIndex:
 
     async def remove_credential(self, camera_id: str) -> None:
         """See `Credentials`."""
-        self._credentials.pop(camera_id, None)
+        if self._credentials.pop(camera_id, None) is not None:
+            self._stamp(camera_id)
+
+    def _stamp(self, camera_id: str) -> None:
+        self._changes[bucket_of(camera_id)] += 1
+
+    async def camera_stamps(self) -> Mapping[int, str]:
+        """See `CameraChanges`."""
+        return {bucket: str(changes) for bucket, changes in self._changes.items()}
+
+    async def cameras_in(self, bucket: int) -> Sequence[Camera]:
+        """See `CameraChanges`."""
+        return [camera for _, camera in sorted(self._cameras.items()) if bucket_of(camera.id) == bucket]
+
+    async def credentials_in(self, bucket: int) -> Mapping[str, bytes]:
+        """See `CameraChanges`."""
+        return {camera: sealed for camera, sealed in self._credentials.items() if bucket_of(camera) == bucket}
 
     # --- leases
 
-    async def acquire(self, shard: int, holder: str, *, now_us: int, ttl_us: int) -> Lease | None:
+    async def acquire(self, duty: Duty, holder: str, *, seen: Lease | None, now_us: int, ttl_us: int) -> Lease | None:
         """See `Leases`."""
-        present = self._leases.get(shard)
-        if not lease_rules.is_free(present, holder, now_us):
+        if not lease_rules.is_as_seen(self._leases.get(duty), seen):
             return None
         self._epoch += 1
-        self._leases[shard] = lease_rules.granted(present, Lease(shard, holder, self._epoch, now_us + ttl_us), now_us)
-        return self._leases[shard]
+        self._leases[duty] = lease_rules.granted(seen, Lease(duty, holder, self._epoch, now_us + ttl_us, ttl_us), now_us)
+        return self._leases[duty]
 
     async def renew(self, lease: Lease, *, now_us: int, ttl_us: int) -> Lease | None:
         """See `Leases`."""
-        return self._replace_lease(lease, lease_rules.renewed(self._leases.get(lease.shard), lease, now_us + ttl_us))
+        return self._replace_lease(lease_rules.renewed(self._leases.get(lease.duty), lease, now_us, ttl_us))
 
     async def release(self, lease: Lease, *, now_us: int) -> None:
         """See `Leases`."""
-        self._replace_lease(lease, lease_rules.released(self._leases.get(lease.shard), lease, now_us))
+        self._replace_lease(lease_rules.released(self._leases.get(lease.duty), lease, now_us))
 
-    async def lease(self, shard: int) -> Lease | None:
+    async def lease(self, duty: Duty) -> Lease | None:
         """See `Leases`."""
-        return self._leases.get(shard)
+        return self._leases.get(duty)
 
     async def spend_epochs(self, through: int) -> None:
         """See `Leases`."""
         self._epoch = max(self._epoch, through)
 
-    def _replace_lease(self, lease: Lease, new: Lease | None) -> Lease | None:
+    def _replace_lease(self, new: Lease | None) -> Lease | None:
         if new is not None:
-            self._leases[lease.shard] = new
+            self._leases[new.duty] = new
         return new
+
+    # --- places
+
+    async def put_place(self, place: Place) -> None:
+        """See `Places`."""
+        known = self._places.get(place.name)
+        self._places[place.name] = replace(place, draining=known is not None and known.draining)
+
+    async def remove_place(self, name: str) -> None:
+        """See `Places`."""
+        self._places.pop(name, None)
+        self._placings.pop(name, None)
+
+    async def places(self) -> Sequence[Place]:
+        """See `Places`."""
+        return [place for _, place in sorted(self._places.items())]
+
+    async def set_draining(self, name: str, draining: bool) -> None:
+        """See `Places`."""
+        self._places[name] = replace(_found(self._places.get(name), f"there is no place {name}"), draining=draining)
+
+    async def put_placing(self, placing: Placing) -> None:
+        """See `Places`."""
+        self._placings[placing.place][placing.duty] = placing
+
+    async def remove_placing(self, placing: Placing) -> None:
+        """See `Places`."""
+        self._placings[placing.place].pop(placing.duty, None)
+
+    async def placings(self, place: str) -> Sequence[Placing]:
+        """See `Places`."""
+        return sorted(self._placings.get(place, {}).values())
 
     async def close(self) -> None:
         """See `Index`."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from segments.clock import day_of
 from segments.errors import BadInput
-from segments.model import Row, Run
+from segments.model import Footage, Partition, Row, RowPosition, Run
 from segments.ports import Page
 
 T = TypeVar("T")
@@ -59,6 +59,26 @@ def areas_around(area: str) -> list[str]:
     """An area and all areas it lies in, the whole archive ('') first: `a/b` lies in '', `a` and `a/b`."""
     parts = area.split("/") if area else []
     return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def footage_page(found: Sequence[tuple[int, str, int, int, str]], limit: int) -> Page[Footage, RowPosition]:
+    """The page out of (start, run, counter, end, codecs) of rows, of which one more than `page_limit(limit)` was looked for."""
+    page = cut_page(found, limit, lambda one: RowPosition(*one[:3]))
+    return Page([Footage(start_us, end_us, run, codecs) for start_us, run, _, end_us, codecs in page.items], page.next)
+
+
+def partition_cursor(partition: Partition) -> str:
+    """The place of a partition among those that are kept in order: see `parse_partition`."""
+    return f"{partition.camera}/{partition.date.isoformat()}"
+
+
+def parse_partition(cursor: str) -> Partition:
+    """The partition a cursor stands for; of an empty cursor, one before all. Raises BadInput for a text that is no cursor."""
+    camera, _, day = cursor.rpartition("/")
+    try:
+        return Partition(camera, date.fromisoformat(day) if cursor else date.min)
+    except ValueError:
+        raise BadInput(f"{cursor!r} is no place in a listing of partitions") from None
 
 
 def one_day(rows: Sequence[Row]) -> None:

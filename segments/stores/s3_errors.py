@@ -1,4 +1,4 @@
-"""Foreign errors of an S3 store, put into our own: a pure function over what obstore says.
+"""Foreign errors of an S3 store, put into our own: pure functions over statuses, codes, and what obstore says.
 
 obstore tells the kind of an error by its class in a few cases only and everything else in its text: the HTTP status, the S3 error code
 of the answer's body, or how the connection failed.
@@ -7,8 +7,6 @@ of the answer's body, or how the connection failed.
 from __future__ import annotations
 
 import re
-
-from obstore.exceptions import AlreadyExistsError
 
 from segments.errors import Conflict, DataDamaged, KeepsightError, NotFound, Refused, TryAgain, Unknown
 
@@ -30,45 +28,45 @@ def code_of(error: Exception) -> str:
     return (found[1] or found[2]) if found else ""
 
 
-def translate(error: Exception, what: str, *, writing: bool = False) -> KeepsightError:
-    """The error of ours that says what the caller can do; `what` begins its sentence.
+def translate(error: Exception, what: str) -> KeepsightError:
+    """The error of ours that says what the caller can do, for requests that may be repeated; `what` begins its sentence.
 
-    `writing`: where the request may have taken effect although no good answer came, the error is Unknown. Nothing of the foreign text but
-    status and code is taken over, so no credential can come with it.
+    Nothing of the foreign text but status and code is taken over, so no credential can come with it.
     """
     status, code = status_of(error), code_of(error)
     reason = " ".join(filter(None, (str(status or ""), code))) or _connection_trouble(error)
-    return _kind(error, status, code, writing)(f"{what}: {reason}")
+    kind = kind_of_answer(status, code) if status else _kind_without_answer(error)
+    return kind(f"{what}: {reason}")
 
 
-def _kind(error: Exception, status: int, code: str, writing: bool) -> type[KeepsightError]:
+def kind_of_answer(status: int, code: str, *, once: bool = False) -> type[KeepsightError]:
+    """The kind of error for an HTTP status that is not 2xx, with the code of S3's answer.
+
+    `once`: the request must not be repeated unseen, so that one which may have taken effect although no good answer came is Unknown.
+    """
     if code in _DAMAGED:
         return DataDamaged
     if status == 412:
         return Conflict
-    if status == 404 or isinstance(error, FileNotFoundError):
+    if status == 404:
         return Refused if code == "NoSuchBucket" else NotFound
     # Without a code a 400 is not the store's own word but of something in between.
     if status in (408, 409, 425, 429, 503) or (status == 400 and code in _PASSING):
         return TryAgain
     if 400 <= status < 500:
         return Refused
-    if status == 0:
-        return _kind_without_answer(error, writing)
-    return Unknown if writing else TryAgain
+    return Unknown if once else TryAgain
 
 
-def _kind_without_answer(error: Exception, writing: bool) -> type[KeepsightError]:
-    if isinstance(error, AlreadyExistsError):
-        return Conflict
-    if "InvalidMetadata" in str(error):
-        return DataDamaged
-    return Unknown if writing and "kind: Connect" not in str(error) else TryAgain
+def _kind_without_answer(error: Exception) -> type[KeepsightError]:
+    if isinstance(error, FileNotFoundError):
+        return NotFound
+    return DataDamaged if "InvalidMetadata" in str(error) else TryAgain
 
 
 def _connection_trouble(error: Exception) -> str:
     text = str(error)
-    if "kind: Connect" in text:
+    if "kind: Connect," in text:
         return "the store could not be reached"
     if "kind: Timeout" in text or isinstance(error, TimeoutError):
         return "the store did not answer in time"

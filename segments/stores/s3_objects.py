@@ -1,21 +1,20 @@
-"""Objects in a bucket of an S3 store, through obstore: create-only puts whose SHA-256 the server checks."""
+"""Objects in a bucket of an S3 store: create-only puts whose SHA-256 the server checks; all else through obstore."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from segments.errors import StartRefused
 from segments.ports import Body, ListedObject, ObjectInfo, Page
 from segments.stores.object_rules import (
     MAX_KEYS,
@@ -24,18 +23,24 @@ from segments.stores.object_rules import (
     check_page,
     check_put,
     check_range,
+    check_size,
     decode_value,
     encode_value,
     folder_of,
-    read_verified,
 )
+from segments.stores.s3_client import S3Settings, authorities
 from segments.stores.s3_errors import code_of, status_of, translate
+from segments.stores.s3_put import Putter
 
 if TYPE_CHECKING:
     from obstore import OffsetRange
     from obstore.store import S3Credential
 
+T = TypeVar("T")
+
 PIECE_BYTES = 4 << 20
+_CONNECTIONS = 16
+"""Kept open for puts; more are made and closed again where more are under way."""
 _DELETES_AT_ONCE = 16
 _WALKED_LEVELS = 3
 """Of folders (camera, day, run) listed one by one and sorted by us: SeaweedFS lists 'gate/1' before 'gate-2/1', S3 after it.
@@ -53,52 +58,28 @@ _NOT_ATTRIBUTES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class S3Settings:
-    """Where the bucket is and who we are there. Path-style requests; the secret is never printed."""
-
-    endpoint: str
-    bucket: str
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    region: str = "us-east-1"
-    allow_http: bool = False
-    connect_timeout_s: float = 5.0
-    request_timeout_s: float = 45.0
-    """Of a whole put, head, page or delete, and of each silence within a read; below the commit deadline of 60 s."""
-
-    def __post_init__(self) -> None:
-        """Raises StartRefused for an address that cannot be used."""
-        address = urlsplit(self.endpoint)
-        if address.scheme not in ("http", "https") or not address.hostname or address.username or address.password or address.query:
-            raise StartRefused("the S3 endpoint must be http(s)://host[:port], without user or password in it")
-        if address.scheme == "http" and not self.allow_http:
-            raise StartRefused(f"the S3 endpoint {self.endpoint} is without TLS: use https, or allow http where the network is your own")
-
-
 class S3Objects:
     """An `ObjectStore` over one bucket.
 
     One put is one request and one answer: nothing repeats it behind the caller's back, so that Conflict means what it says. Reads are
-    repeated twice. Bytes are read and hashed in a worker thread of the store's own.
+    repeated twice. Each put has a thread of its own, which does not keep the process from ending while a store hangs.
     """
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
-        self._thread = ThreadPoolExecutor(1, "s3-body")
+        self._putter = Putter(settings, connections=_CONNECTIONS)
         self._writes = _connect(settings, total_s=settings.request_timeout_s, retries=0)
         # A whole read may last as long as its reader takes; only silence ends it.
         self._reads = _connect(settings, total_s=24 * 3600, retries=2)
 
     async def put(self, key: str, body: Body, *, sha256: str, attributes: Mapping[str, str]) -> str:
-        """See `PutObject`. Always a single request, as only that is create-only; the body is held in memory meanwhile."""
+        """See `PutObject`. Always a single request, as only that is create-only; the store hashes what it is sent, not we."""
         kept = check_put(key, sha256, attributes)
-        data = await asyncio.get_running_loop().run_in_executor(self._thread, read_verified, key, body, sha256)
-        metadata = {name: encode_value(value) for name, value in kept.items()}
-        metadata |= {"sha256": sha256, "Content-Type": "video/mp4" if key.endswith(".mp4") else "application/octet-stream"}
-        with self._ours(f"put of {key!r}", writing=True):
-            result = await obstore.put_async(self._writes, key, data, mode="create", use_multipart=False, attributes=metadata)
-        return result["version"] or ""
+        check_size(key, body)
+        metadata = {"sha256": sha256, **{name: encode_value(value) for name, value in kept.items()}}
+        content_type = "video/mp4" if key.endswith(".mp4") else "application/octet-stream"
+        put = partial(self._putter.put, key, body, sha256=sha256, metadata=metadata, content_type=content_type)
+        return await _in_thread(put)
 
     async def head(self, key: str) -> ObjectInfo:
         """See `ReadObject`."""
@@ -190,15 +171,15 @@ class S3Objects:
         return ""
 
     def close(self) -> None:
-        """Lets go of the worker thread."""
-        self._thread.shutdown(wait=False)
+        """Lets go of connections."""
+        self._putter.close()
 
     @contextmanager
-    def _ours(self, what: str, *, writing: bool = False) -> Iterator[None]:
+    def _ours(self, what: str) -> Iterator[None]:
         try:
             yield
         except (BaseError, OSError) as error:
-            raise translate(error, f"{what} in bucket {self._settings.bucket}", writing=writing) from None
+            raise translate(error, f"{what} in bucket {self._settings.bucket}") from None
 
 
 def _connect(settings: S3Settings, *, total_s: float, retries: int) -> S3Store:
@@ -207,6 +188,7 @@ def _connect(settings: S3Settings, *, total_s: float, retries: int) -> S3Store:
     def credential() -> S3Credential:
         return {"access_key_id": settings.access_key_id, "secret_access_key": settings.secret_access_key, "expires_at": None}
 
+    roots = authorities(settings)
     return S3Store(
         settings.bucket,
         endpoint=settings.endpoint,
@@ -223,9 +205,24 @@ def _connect(settings: S3Settings, *, total_s: float, retries: int) -> S3Store:
             "connect_timeout": timedelta(seconds=settings.connect_timeout_s),
             "read_timeout": timedelta(seconds=settings.request_timeout_s),
             "timeout": timedelta(seconds=total_s),
+            **({} if roots is None else {"root_certificate": roots}),
         },
         retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=settings.request_timeout_s)},
     )
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - handed on to who awaits it
+            future.set_exception(error)
+
+    Thread(target=run, name="s3-put", daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 def _range(start: int, end: int | None) -> OffsetRange | tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -14,12 +15,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from segments.errors import DataDamaged, KeepsightError, Refused, StartRefused, TryAgain, Unknown
+from segments.shards import bucket_of
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 BUSY_TIMEOUT_S = 5.0
 """How long a write waits for those of other processes before it raises TryAgain."""
+BUSY_AGAIN_S = 0.1
+"""The same for those after it, until one succeeds: behind a file that others keep, writes would else stand in line for minutes."""
+QUEUE_LIMIT_S = 4.0
+"""A write that could not begin within so long of its call is not done at all: with the wait above it keeps `WRITE_LIMIT_S`."""
 LOG_LIMIT_BYTES = 64 << 20
 """The write-ahead log is cut back to this once its content is in the database."""
 
@@ -35,6 +41,7 @@ class SqliteDatabase:
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-index")
         self._connection: sqlite3.Connection | None = None
+        self._busy_timeout_s = BUSY_TIMEOUT_S
 
     async def open(self) -> None:
         """Opens or makes the file (mode 0600) and applies missing schema steps; raises StartRefused where it cannot be used."""
@@ -55,7 +62,8 @@ class SqliteDatabase:
         rights is Refused.
         """
         connection = self._opened()
-        return await self._in_thread(lambda: _in_transaction(connection, work))
+        asked_s = time.monotonic()
+        return await self._in_thread(lambda: self._write(connection, work, asked_s))
 
     async def close(self) -> None:
         """Closes the file and ends the thread; fine if done twice."""
@@ -63,6 +71,24 @@ class SqliteDatabase:
         if connection is not None:
             await self._in_thread(connection.close)
         self._thread.shutdown(wait=False)
+
+    def _write(self, connection: sqlite3.Connection, work: Work[T], asked_s: float) -> T:
+        waited_s = time.monotonic() - asked_s
+        if waited_s > QUEUE_LIMIT_S:
+            raise TryAgain(f"{self._path}: the index is busy; a write was not begun within {waited_s:.0f} s and is given up")
+        try:
+            result = _in_transaction(connection, work)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                self._wait_for_others(connection, BUSY_AGAIN_S)
+            raise
+        self._wait_for_others(connection, BUSY_TIMEOUT_S)
+        return result
+
+    def _wait_for_others(self, connection: sqlite3.Connection, seconds: float) -> None:
+        if self._busy_timeout_s != seconds:
+            connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+            self._busy_timeout_s = seconds
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -85,6 +111,7 @@ class SqliteDatabase:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}")
+            connection.create_function("bucket_of", 1, bucket_of, deterministic=True)
             _in_transaction(connection, lambda _: _apply_steps(connection, self._path))
         except BaseException:
             connection.close()
@@ -109,6 +136,8 @@ def _in_transaction(connection: sqlite3.Connection, work: Work[T]) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = work(connection)
+        if isinstance(result, sqlite3.Cursor):
+            result.close()  # its end in another thread would reset a statement that is used again here
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

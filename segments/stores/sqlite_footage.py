@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from segments.clock import day_of
 from segments.errors import Conflict, NotFound
-from segments.model import Batch, BatchState, CameraState, Cause, Row, RowPosition, Run, StateChange
+from segments.model import Batch, BatchState, CameraState, Cause, Footage, Partition, PartitionKind, Row, RowPosition, Run, StateChange
 from segments.ports import Page
 from segments.row_codec import decode_fragments, encode_fragments
-from segments.stores.partitions import cut_page, merge_run, month_of, months_of_run, one_day, page_limit, run_cursor
+from segments.stores.partitions import (
+    cut_page,
+    footage_page,
+    merge_run,
+    month_of,
+    months_of_run,
+    one_day,
+    page_limit,
+    parse_partition,
+    partition_cursor,
+    run_cursor,
+)
 from segments.stores.sqlite_database import SqliteDatabase
 
 _ROW = "camera, start_us, run, counter, end_us, size_bytes, pool, object_key, object_version, sha256, codecs, fragments, clock_synced"
+_FOOTAGE = (
+    "SELECT start_us, run, counter, end_us, codecs FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) "
+    "ORDER BY start_us, run, counter LIMIT ?"
+)
 _RUN = "camera, id, start_us, last_us, init, codecs, width, height, ended, end_cause, notes"
 _STATE = "camera, at_us, state, cause, detail"
+_PARTITIONS = {
+    kind: f"SELECT camera, {unit} FROM {table} WHERE (camera, {unit}) > (?, ?) ORDER BY camera, {unit} LIMIT 1"
+    for kind, table, unit in (
+        (PartitionKind.ROWS, "segment_row", "day"),
+        (PartitionKind.RUNS, "run_in_month", "month"),
+        (PartitionKind.STATES, "state_change", "month"),
+        (PartitionKind.BATCHES, "batch", "day"),
+    )
+}
 
 
 class SqliteFootage:
-    """See `WriteRows`, `ReadRows`, `Runs`, `States` and `Batches` in segments/ports.py."""
+    """See `WriteRows`, `ReadRows`, `Runs`, `States`, `Batches` and `Partitions` in segments/ports.py."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
@@ -60,6 +85,13 @@ class SqliteFootage:
         if values is None:
             raise NotFound(f"camera {camera} has no row at {position}")
         return _row(values)
+
+    async def footage(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Footage, RowPosition]:
+        """See `ReadRows`."""
+        first = after or RowPosition(-1, "", -1)
+        parameters = (camera, day.isoformat(), *first, page_limit(limit) + 1)
+        found = await self._database.read(lambda db: db.execute(_FOOTAGE, parameters).fetchall())
+        return footage_page(found, limit)
 
     # --- runs
 
@@ -107,6 +139,14 @@ class SqliteFootage:
         parameters = (camera, month_of(at_us).isoformat(), at_us)
         values = await self._database.read(lambda db: db.execute(query, parameters).fetchone())
         return _change(values) if values else None
+
+    # --- partitions
+
+    async def partitions(self, kind: PartitionKind, *, after: str = "", limit: int = 1000) -> Page[Partition, str]:
+        """See `Partitions`; in order of camera and date."""
+        first, size = parse_partition(after), page_limit(limit) + 1
+        found = await self._database.read(lambda db: list(islice(_partitions_behind(db, _PARTITIONS[kind], first), size)))
+        return cut_page(found, limit, partition_cursor)
 
     # --- batches
 
@@ -157,6 +197,14 @@ def _put_run(db: sqlite3.Connection, written: Run) -> None:
     db.execute(f"INSERT OR REPLACE INTO run ({_RUN}) VALUES ({'?, ' * 10}?)", values)
     listed = [(run.camera, month.isoformat(), run.start_us, run.id) for month in months_of_run(run)]
     db.executemany("INSERT OR IGNORE INTO run_in_month (camera, month, start_us, run) VALUES (?, ?, ?, ?)", listed)
+
+
+def _partitions_behind(db: sqlite3.Connection, query: str, first: Partition) -> Iterator[Partition]:
+    """Partition by partition, each found by the key of the one before it: no row of a partition is read but its first."""
+    behind = (first.camera, first.date.isoformat())
+    while values := db.execute(query, behind).fetchone():
+        behind = values
+        yield Partition(values[0], date.fromisoformat(values[1]))
 
 
 def _find_batch(db: sqlite3.Connection, camera: str, day: date) -> Batch | None:

@@ -1,9 +1,8 @@
-"""What every index promises of batches, cameras, credentials and leases, clause by clause of segments/ports.py."""
+"""What every index promises of batches, cameras and credentials, clause by clause of segments/ports.py."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -12,6 +11,7 @@ from segments.clock import day_of
 from segments.errors import Conflict, NotFound
 from segments.model import BatchState, Sound, Transport
 from segments.ports import CameraFilter, Index
+from segments.shards import CAMERA_BUCKETS, bucket_of
 from tests.builders import NOON_US, a_batch, a_camera, a_change, a_row, a_run
 from tests.contract.index_footage_contract import all_pages
 
@@ -71,7 +71,14 @@ class CamerasContract:
     async def test_a_camera_is_read_back_whole(self, index: Index) -> None:
         """Every field comes back; a camera of which little is known too."""
         full = a_camera(
-            "a", sound=Sound.OMIT, transport=Transport.LIBAV, enabled=False, trust_clock=True, tags=("门口", "a,b"), owner="港务局"
+            "a",
+            sound=Sound.OMIT,
+            transport=Transport.LIBAV,
+            enabled=False,
+            trust_clock=True,
+            twice=True,
+            tags=("门口", "a,b"),
+            owner="港务局",
         )
         bare = a_camera("b", latitude=None, longitude=None, tags=(), area="", owner="", tier="")
         for camera in (full, bare):
@@ -161,105 +168,61 @@ class CamerasContract:
         assert await index.credential("gate") is None
 
 
-class LeasesContract:
-    """`Leases`."""
+class CameraChangesContract:
+    """`CameraChanges`."""
 
-    async def test_a_free_shard_is_taken(self, index: Index) -> None:
-        """The first holder gets the lease until its end; nobody else does before that, and at it the shard is free."""
-        assert await index.lease(3) is None
-        lease = await index.acquire(3, "one", now_us=100, ttl_us=50)
-        assert lease is not None
-        assert (lease.shard, lease.holder, lease.expires_us, lease.previous_expires_us) == (3, "one", 150, 0)
-        assert await index.lease(3) == lease
-        assert await index.acquire(3, "two", now_us=149, ttl_us=50) is None
-        assert await index.lease(3) == lease
-        later = await index.acquire(3, "two", now_us=150, ttl_us=50)
-        assert later is not None
-        assert (later.holder, later.expires_us, later.previous_expires_us) == ("two", 200, 150)
-        assert later.epoch > lease.epoch
+    async def test_every_change_changes_the_stamp_of_its_bucket(self, index: Index, second: Index) -> None:
+        """Adding, replacing, removing a camera or its credential: each gives its bucket a text it never had, and no other bucket one."""
+        assert await index.camera_stamps() == {}
+        changes = [
+            lambda: index.add_camera(a_camera()),
+            lambda: second.set_camera(a_camera(name="other")),
+            lambda: index.put_credential("gate", b"sealed"),
+            lambda: second.put_credential("gate", b"again"),
+            lambda: index.remove_credential("gate"),
+            lambda: second.remove_camera("gate"),
+            lambda: index.add_camera(a_camera()),
+        ]
+        seen = []
+        for change in changes:
+            await change()
+            stamps = await index.camera_stamps()
+            assert set(stamps) == {bucket_of("gate")}
+            seen.append(stamps[bucket_of("gate")])
+        assert len(set(seen)) == len(changes)
 
-    async def test_a_new_holder_sees_when_the_last_lease_ran_out(self, index: Index) -> None:
-        """Long after, and over renewals and a release, `previous_expires_us` says when the lease before ended."""
-        first = await index.acquire(0, "one", now_us=0, ttl_us=10)
-        assert first is not None
-        await index.renew(first, now_us=8, ttl_us=10)
-        second = await index.acquire(0, "two", now_us=1000, ttl_us=10)
-        assert second is not None
-        assert second.previous_expires_us == 18
-        await index.release(second, now_us=1003)
-        third = await index.acquire(0, "one", now_us=1003, ttl_us=10)
-        assert third is not None
-        assert third.previous_expires_us == 1003
+    async def test_stamps_of_racing_changes_differ_from_all_before(self, index: Index, second: Index) -> None:
+        """Two doors that change cameras of one bucket at once leave a stamp nobody has seen, and both changes are there."""
+        await index.add_camera(a_camera())
+        for n in range(5):
+            before = await index.camera_stamps()
+            await asyncio.gather(index.set_camera(a_camera(name=f"n{n}")), second.put_credential("gate", b"%d" % n))
+            after = await second.camera_stamps()
+            assert after[bucket_of("gate")] != before[bucket_of("gate")]
+        assert (await index.camera("gate")).name == "n4"
+        assert await index.credential("gate") == b"4"
 
-    async def test_the_same_holder_begins_a_new_epoch(self, index: Index) -> None:
-        """A recorder that starts again takes its own shard at once, in a new epoch; its old lease is over from then on."""
-        old = await index.acquire(0, "one", now_us=0, ttl_us=100)
-        new = await index.acquire(0, "one", now_us=10, ttl_us=100)
-        assert old is not None
-        assert new is not None
-        assert new.epoch > old.epoch
-        assert new.previous_expires_us == 10
-        assert await index.renew(old, now_us=11, ttl_us=100) is None
-        assert await index.lease(0) == new
+    async def test_a_bucket_has_its_cameras_and_credentials(self, index: Index) -> None:
+        """Over all buckets each camera and each credential comes once, in the bucket its id says, cameras whole and in order of id."""
+        cameras = {name: a_camera(name, twice=n % 2 == 0) for n in range(150) if (name := f"cam-{n:03d}")}
+        for camera in cameras.values():
+            await index.add_camera(camera)
+        await index.put_credential("cam-007", b"seven")
+        await index.put_credential("nobody", b"of no camera")
+        for bucket in range(CAMERA_BUCKETS):
+            expected = [camera for name, camera in cameras.items() if bucket_of(name) == bucket]
+            assert list(await index.cameras_in(bucket)) == expected
+            sealed = {name: text for name, text in (("cam-007", b"seven"), ("nobody", b"of no camera")) if bucket_of(name) == bucket}
+            assert await index.credentials_in(bucket) == sealed
 
-    async def test_epochs_rise_over_all_shards(self, index: Index, second: Index) -> None:
-        """Whatever shard and whoever asks: each epoch is higher than all before, and none is given twice."""
-        epochs = []
-        for n in range(12):
-            lease = await (index, second)[n % 2].acquire(n % 5, f"holder-{n}", now_us=100 * n, ttl_us=10)
-            assert lease is not None
-            epochs.append(lease.epoch)
-        assert epochs == sorted(set(epochs))
-        assert min(epochs) >= 1
-
-    async def test_a_lease_is_renewed_while_its_epoch_holds(self, index: Index) -> None:
-        """Renewal prolongs and keeps the epoch, even after the end if nobody came; it never shortens."""
-        lease = await index.acquire(0, "one", now_us=0, ttl_us=10)
-        assert lease is not None
-        renewed = await index.renew(lease, now_us=5, ttl_us=10)
-        assert renewed == replace(lease, expires_us=15)
-        assert await index.renew(lease, now_us=900, ttl_us=10) == replace(lease, expires_us=910)
-        assert await index.renew(lease, now_us=0, ttl_us=10) == replace(lease, expires_us=910)
-        assert await index.lease(0) == replace(lease, expires_us=910)
-
-    async def test_a_lost_lease_is_not_renewed_or_released(self, index: Index) -> None:
-        """Once a higher epoch was given the old holder gets None, and its release ends nothing."""
-        old = await index.acquire(0, "one", now_us=0, ttl_us=10)
-        new = await index.acquire(0, "two", now_us=20, ttl_us=10)
-        assert old is not None
-        assert await index.renew(old, now_us=21, ttl_us=10) is None
-        await index.release(old, now_us=21)
-        assert await index.lease(0) == new
-
-    async def test_a_released_shard_is_free_at_once(self, index: Index) -> None:
-        """Release ends the lease at its moment and never prolongs one that ran out before."""
-        lease = await index.acquire(0, "one", now_us=0, ttl_us=10)
-        assert lease is not None
-        await index.release(lease, now_us=4)
-        assert await index.lease(0) == replace(lease, expires_us=4)
-        await index.release(lease, now_us=9)
-        assert await index.lease(0) == replace(lease, expires_us=4)
-        assert await index.acquire(0, "two", now_us=4, ttl_us=10) is not None
-
-    async def test_a_lease_nobody_has_is_not_renewed(self, index: Index) -> None:
-        """An index that knows nothing of a shard prolongs nothing (it was made anew meanwhile)."""
-        lease = await index.acquire(0, "one", now_us=0, ttl_us=10)
-        assert lease is not None
-        elsewhere = replace(lease, shard=1)
-        assert await index.renew(elsewhere, now_us=1, ttl_us=10) is None
-        await index.release(elsewhere, now_us=1)
-        assert await index.lease(1) is None
-
-    async def test_of_many_racing_holders_one_wins(self, index: Index, second: Index) -> None:
-        """Twenty holders at once over two connections: one lease, and the losers are told so."""
-        tries = [(index, second)[n % 2].acquire(0, f"holder-{n}", now_us=100, ttl_us=10) for n in range(20)]
-        won = [lease for lease in await asyncio.gather(*tries) if lease is not None]
-        assert won == [await index.lease(0)]
-
-    async def test_spent_epochs_are_not_given(self, index: Index) -> None:
-        """After a rebuild no epoch that is in keys comes again; spending lower ones changes nothing."""
-        await index.spend_epochs(41)
-        await index.spend_epochs(7)
-        lease = await index.acquire(0, "one", now_us=0, ttl_us=10)
-        assert lease is not None
-        assert lease.epoch == 42
+    async def test_what_is_removed_is_in_no_bucket(self, index: Index) -> None:
+        """A removed camera and a removed credential are gone from their bucket; a replaced one is there as it is now."""
+        await index.add_camera(a_camera())
+        await index.put_credential("gate", b"sealed")
+        await index.set_camera(a_camera(name="other", twice=True))
+        bucket = bucket_of("gate")
+        assert list(await index.cameras_in(bucket)) == [a_camera(name="other", twice=True)]
+        await index.remove_camera("gate")
+        await index.remove_credential("gate")
+        assert list(await index.cameras_in(bucket)) == []
+        assert await index.credentials_in(bucket) == {}

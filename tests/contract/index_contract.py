@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from tests.contract.index_archive_contract import BatchesContract, CamerasContract, LeasesContract
+from tests.contract.index_archive_contract import BatchesContract, CameraChangesContract, CamerasContract
+from tests.contract.index_duties_contract import LeasesContract, PlacesContract
 from tests.contract.index_footage_contract import RowsContract, RunsContract, StatesContract
+from tests.contract.index_partitions_contract import PartitionsContract
+from tests.contract.index_usage_contract import UsageContract
 
 
-class IndexContract(RowsContract, RunsContract, StatesContract, BatchesContract, CamerasContract, LeasesContract):
+class IndexContract(
+    RowsContract,
+    RunsContract,
+    StatesContract,
+    PartitionsContract,
+    UsageContract,
+    BatchesContract,
+    CamerasContract,
+    CameraChangesContract,
+    LeasesContract,
+    PlacesContract,
+):
     """All of `Index`. An adapter's tests inherit this and have two fixtures: `index`, empty, and `second`, another door to the same."""

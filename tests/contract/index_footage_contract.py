@@ -11,7 +11,7 @@ import pytest
 
 from segments.clock import US_PER_DAY, US_PER_S, day_of, day_start_us
 from segments.errors import BadInput, NotFound
-from segments.model import CameraState, Cause, Fragment, RowPosition
+from segments.model import CameraState, Cause, Footage, Fragment, RowPosition
 from segments.ports import Index, Page
 from segments.stores.partitions import MAX_PAGE
 from tests.builders import NOON_US, a_change, a_loss, a_row, a_run, at, some_rows
@@ -83,6 +83,24 @@ class RowsContract:
         rows = some_rows(4)
         await index.publish_many(rows)
         assert await all_pages(index.rows, "gate", DAY, first={"after": None}, cursor="after", limit=limit) == rows
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 100])
+    async def test_footage_is_what_the_rows_say(self, index: Index, limit: int) -> None:
+        """Start, end, run and codecs of every row, in the same pages with the same cursors; of another day or camera nothing."""
+        midnight = day_start_us(date(2026, 3, 15))
+        rows = [*some_rows(3), a_row(run="home-b-2-1", codecs="hvc1.1.6.L93.B0"), a_row(start_us=midnight - 1), a_row(start_us=midnight)]
+        for row in rows:
+            await index.publish(row)
+        after: RowPosition | None = None
+        while True:
+            page = await index.rows("gate", DAY, after=after, limit=limit)
+            found = await index.footage("gate", DAY, after=after, limit=limit)
+            assert list(found.items) == [Footage(row.start_us, row.end_us, row.run, row.codecs) for row in page.items]
+            assert found.next == page.next
+            if page.next is None:
+                break
+            after = page.next
+        assert (await index.footage("yard", DAY)).items == []
 
     async def test_after_need_not_be_a_row(self, index: Index) -> None:
         """A page begins behind a position whether or not there is a row at it; behind the last one it is empty and the last page."""

@@ -372,6 +372,14 @@ class ObjectContract:
         assert await store.delete(gone) == {}
         assert await store.delete([]) == {}
 
+    async def test_delete_in_folders_within_folders(self, store, back, base) -> None:
+        """One delete may take the last objects of a folder and of those in it."""
+        keys = [f"{base}a/{name}" for name in ("1", "b/1", "b/2", "b/c/1", "b/c/d/1")]
+        for key in keys:
+            await put(store, key, b"x")
+        assert await store.delete([*keys, base + "a/b/missing", base + "a/c/missing"]) == {}
+        assert back.keys(base) == set()
+
     async def test_a_deleted_key_is_free(self, store, back, base) -> None:
         """After a delete the key can be put anew, with attributes of its own."""
         await put(store, base + "a/b", b"old", camera="old", only="old")

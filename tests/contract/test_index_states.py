@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from segments.clock import US_PER_S, day_start_us
+from segments.duty import Duty, Placing
 from segments.errors import KeepsightError
-from segments.model import Batch, BatchState, Fragment, Lease, RowPosition, Run
+from segments.model import Batch, BatchState, Fragment, Lease, PartitionKind, RowPosition, Run
 from segments.ports import CameraFilter, Index
 from segments.stores.memory_index import MemoryIndex
 from segments.stores.sqlite_index import open_sqlite_index
 from tests.builders import a_camera, a_change, a_loss, a_row, a_run
+from tests.contract.index_partitions_contract import found as all_partitions
 
 MIDNIGHT = day_start_us(date(2026, 3, 1))
 CAMERAS = st.sampled_from(["gate", "gate-2", "yard"])
@@ -31,6 +33,7 @@ LIMITS = st.integers(1, 4)
 STATES = st.sampled_from(BatchState)
 AREAS = st.sampled_from(["", "a", "a/b", "ab"])
 CLASSES = st.integers(1, 2)
+HOLDERS = st.sampled_from(["one", "two"])
 FRAGMENTS = st.lists(st.builds(Fragment, *[st.integers(0, 1 << 30)] * 5), max_size=3).map(tuple)
 
 Call = Callable[[Index], Awaitable[object]]
@@ -120,6 +123,13 @@ class SqliteLikeTheModel(RuleBasedStateMachine):
             self.both(lambda index: index.put_batch(Batch(camera, day, state, 1), expect=expect))
         self.both(lambda index: index.batch(camera, day))
 
+    @rule(kind=st.sampled_from(PartitionKind), limit=LIMITS)
+    def partitions(self, kind: PartitionKind, limit: int) -> None:
+        """All of a kind, in the order of each."""
+        model, sqlite = (self.runner.run(all_partitions(index, kind, limit=limit)) for index in (self.model, self.sqlite))
+        assert len(sqlite) == len(model)
+        assert set(sqlite) == set(model)
+
     @rule(camera=CAMERAS, area=AREAS, camera_class=CLASSES, change=st.sampled_from(["add", "set", "remove"]))
     def change_cameras(self, camera: str, area: str, camera_class: int, change: str) -> None:
         """The archive changes."""
@@ -136,10 +146,14 @@ class SqliteLikeTheModel(RuleBasedStateMachine):
         """Any narrowed page."""
         self.both(lambda index: index.cameras(CameraFilter(camera_class, area), after=after, limit=limit))
 
-    @rule(shard=st.integers(0, 1), holder=st.sampled_from(["one", "two"]), now_us=st.integers(0, 30), ttl_us=st.integers(1, 20))
-    def acquire(self, shard: int, holder: str, now_us: int, ttl_us: int) -> None:
-        """Leases at any time, clocks running back included."""
-        lease = self.both(lambda index: index.acquire(shard, holder, now_us=now_us, ttl_us=ttl_us))
+    @rule(shard=st.integers(0, 1), holder=HOLDERS, now_us=st.integers(0, 30), ttl_us=st.integers(1, 20), fresh=st.booleans())
+    def acquire(self, shard: int, holder: str, now_us: int, ttl_us: int, fresh: bool) -> None:
+        """Leases at any time, clocks running back included, by what is seen now or was seen once."""
+        duty = Duty("record-a", shard, 2)
+        once = next((lease for lease in self.leases if lease.duty == duty), None)
+        seen = self.both(lambda index: index.lease(duty)) if fresh else once
+        assert seen is None or isinstance(seen, Lease)
+        lease = self.both(lambda index: index.acquire(duty, holder, seen=seen, now_us=now_us, ttl_us=ttl_us))
         if isinstance(lease, Lease):
             assert all(lease.epoch > earlier.epoch for earlier in self.leases)
             self.leases.append(lease)
@@ -154,7 +168,14 @@ class SqliteLikeTheModel(RuleBasedStateMachine):
             self.both(lambda index: index.release(lease, now_us=now_us))
         else:
             self.both(lambda index: index.renew(lease, now_us=now_us, ttl_us=ttl_us))
-        self.both(lambda index: index.lease(lease.shard))
+        self.both(lambda index: index.lease(lease.duty))
+
+    @rule(shard=st.integers(0, 1), place=HOLDERS, standby=st.booleans(), remove=st.booleans())
+    def place_duties(self, shard: int, place: str, standby: bool, remove: bool) -> None:
+        """Placings written, changed and removed."""
+        placing = Placing(Duty("record-a", shard, 2), place, standby)
+        self.both(lambda index: index.remove_placing(placing) if remove else index.put_placing(placing))
+        self.both(lambda index: index.placings(place))
 
 
 async def _outcome(call: Call, index: Index) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import obstore
@@ -12,10 +13,15 @@ import pytest
 from obstore.store import S3Store
 
 from segments.errors import DataDamaged, Refused, StartRefused, TryAgain
-from segments.stores.s3_objects import S3Objects, S3Settings
+from segments.stores.probe import BUCKET_NEEDS, Ability
+from segments.stores.s3_client import S3Settings, bucket_client
+from segments.stores.s3_objects import S3Objects
+from segments.stores.s3_probe import probe_bucket
+from tests.certificates import Authority
 from tests.contract.object_contract import ObjectContract, put, sha256
 from tests.servers.processes import free_port
 from tests.servers.s3 import ACCESS_KEY, READ_ONLY, SECRET_KEY, S3Server
+from tests.servers.versitygw import VersityGw
 
 pytestmark = pytest.mark.server
 
@@ -45,23 +51,23 @@ class BotoBackDoor:
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_server: S3Server) -> str:
+def bucket(each_s3_server: S3Server) -> str:
     """The bucket of this module."""
-    return s3_server.make_bucket()
+    return each_s3_server.make_bucket()
 
 
 @pytest.fixture
-def store(s3_server: S3Server, bucket: str) -> Iterator[S3Objects]:
+def store(each_s3_server: S3Server, bucket: str) -> Iterator[S3Objects]:
     """A store over it."""
-    store = S3Objects(s3_server.settings(bucket))
+    store = S3Objects(each_s3_server.settings(bucket))
     yield store
     store.close()
 
 
 @pytest.fixture
-def back(s3_server: S3Server, bucket: str) -> BotoBackDoor:
+def back(each_s3_server: S3Server, bucket: str) -> BotoBackDoor:
     """Past the store."""
-    return BotoBackDoor(s3_server, bucket)
+    return BotoBackDoor(each_s3_server, bucket)
 
 
 class TestS3Objects(ObjectContract):
@@ -84,13 +90,13 @@ async def test_the_server_keeps_what_others_can_read(store: S3Objects, back: Bot
     assert answer["ChecksumSHA256"] == "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
 
 
-async def test_versions_are_returned(s3_server: S3Server) -> None:
+async def test_versions_are_returned(each_s3_server: S3Server) -> None:
     """In a bucket with versions a put returns the object's version id, and head the same."""
-    bucket = s3_server.make_bucket()
-    s3_server.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    store = S3Objects(s3_server.settings(bucket))
+    bucket = each_s3_server.make_bucket()
+    each_s3_server.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    store = S3Objects(each_s3_server.settings(bucket))
     version = await put(store, "a", b"x")
-    assert version == s3_server.client.head_object(Bucket=bucket, Key="a")["VersionId"]
+    assert version == each_s3_server.client.head_object(Bucket=bucket, Key="a")["VersionId"]
     assert (await store.head("a")).version == version
 
 
@@ -100,9 +106,9 @@ def _wrong_logins(server: S3Server, bucket: str) -> list[S3Settings]:
     return [wrong_secret, replace(good, access_key_id="nobody", secret_access_key="canary-that-is-wrong")]
 
 
-async def test_wrong_logins_are_refused(s3_server: S3Server, bucket: str) -> None:
+async def test_wrong_logins_are_refused(each_s3_server: S3Server, bucket: str) -> None:
     """A wrong secret or an unknown user is Refused by every call, and no secret is in the error, its traceback or the settings' text."""
-    for settings in _wrong_logins(s3_server, bucket):
+    for settings in _wrong_logins(each_s3_server, bucket):
         store = S3Objects(settings)
         for call in (put(store, "l/a", b"x"), store.head("l/a"), store.get("l/a"), store.list("l/"), store.delete(["l/a"])):
             with pytest.raises(Refused, match="403") as caught:
@@ -111,48 +117,47 @@ async def test_wrong_logins_are_refused(s3_server: S3Server, bucket: str) -> Non
             assert "canary" not in told
 
 
-async def test_refused_deletes_are_named_key_by_key(s3_server: S3Server, store: S3Objects, bucket: str) -> None:
+async def test_refused_deletes_are_named_key_by_key(each_s3_server: S3Server, store: S3Objects, bucket: str) -> None:
     """Where the store refuses single keys of a delete, each comes back with its reason and nothing is lost in silence."""
     for n in range(5):
         await put(store, f"r/{n}", b"x")
-    reader = S3Objects(s3_server.read_only_settings(bucket))
+    reader = S3Objects(each_s3_server.read_only_settings(bucket))
     assert await reader.delete([f"r/{n}" for n in range(5)]) == {f"r/{n}": "AccessDenied" for n in range(5)}
     assert READ_ONLY[1] not in repr(vars(reader))
     assert len((await store.list("r/")).items) == 5
 
 
-async def test_a_held_version_stays(s3_server: S3Server) -> None:
+async def test_a_held_version_stays(each_s3_server: S3Server) -> None:
     """A delete in a bucket with legal holds leaves the held version where it is."""
-    bucket = "held-objects"
-    s3_server.client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
-    store = S3Objects(s3_server.settings(bucket))
+    bucket = each_s3_server.make_bucket(locks=True)
+    store = S3Objects(each_s3_server.settings(bucket))
     for key in ("a", "b", "c"):
         await put(store, key, b"x")
-    s3_server.client.put_object_legal_hold(Bucket=bucket, Key="b", LegalHold={"Status": "ON"})
+    each_s3_server.client.put_object_legal_hold(Bucket=bucket, Key="b", LegalHold={"Status": "ON"})
     await store.delete(["a", "b", "c"])
-    versions = s3_server.client.list_object_versions(Bucket=bucket)["Versions"]
+    versions = each_s3_server.client.list_object_versions(Bucket=bucket)["Versions"]
     assert "b" in {version["Key"] for version in versions}
 
 
-async def test_a_missing_bucket_is_refused(s3_server: S3Server) -> None:
+async def test_a_missing_bucket_is_refused(each_s3_server: S3Server) -> None:
     """A bucket that is not there needs a person: Refused, and it is not made in passing."""
-    store = S3Objects(s3_server.settings("never-made"))
+    store = S3Objects(each_s3_server.settings("never-made"))
     for call in (put(store, "a", b"x"), store.list("")):
         with pytest.raises(Refused, match="NoSuchBucket"):
             await call
-    assert "never-made" not in [bucket["Name"] for bucket in s3_server.client.list_buckets()["Buckets"]]
+    assert "never-made" not in [bucket["Name"] for bucket in each_s3_server.client.list_buckets()["Buckets"]]
 
 
-async def test_an_absent_server_is_tried_again(s3_server: S3Server, bucket: str) -> None:
+async def test_an_absent_server_is_tried_again(each_s3_server: S3Server, bucket: str) -> None:
     """Nobody at the address is TryAgain, and a put is known not to have happened."""
-    store = S3Objects(s3_server.settings(bucket, port=free_port()))
+    store = S3Objects(each_s3_server.settings(bucket, port=free_port()))
     for call in (put(store, "a", b"x"), store.head("a"), store.get("a"), store.list(""), store.delete(["a"])):
         with pytest.raises(TryAgain, match="could not be reached") as caught:
             await call
         assert type(caught.value) is TryAgain
 
 
-async def test_the_environment_does_not_change_the_store(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_does_not_change_the_store(each_s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables other tools use (keys, tokens, endpoints) change nothing of what the settings say."""
     for name in (
         "AWS_ACCESS_KEY_ID",
@@ -165,16 +170,39 @@ async def test_the_environment_does_not_change_the_store(s3_server: S3Server, bu
         monkeypatch.setenv(name, "http://127.0.0.1:1" if "URL" in name else "other")
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
     monkeypatch.setenv("AWS_UNSIGNED_PAYLOAD", "true")
-    store = S3Objects(s3_server.settings(bucket))
+    for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "AWS_MAX_ATTEMPTS", "AWS_USE_FIPS_ENDPOINT", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "/nowhere")
+    store = S3Objects(each_s3_server.settings(bucket))
     await put(store, "env/a", b"x")
     assert await store.get("env/a") == b"x"
+    for proxy in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:1")
+    assert bucket_client(each_s3_server.settings(bucket)).get_object(Bucket=bucket, Key="env/a")["Body"].read() == b"x"
 
 
-async def test_attributes_that_are_not_ascii_are_damaged(s3_server: S3Server, store: S3Objects, bucket: str) -> None:
+async def test_a_store_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    """Behind TLS whose authority only `ca_file` names, objects and probe work; without it, or with another, nothing is sent."""
+    authority, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    with VersityGw(tmp_path, authority) as server:
+        far = server.settings(server.make_bucket())
+        assert far.endpoint.startswith("https:")
+        store = S3Objects(far)
+        await put(store, "tls/a", b"x")
+        assert await store.get("tls/a") == b"x"
+        findings = await probe_bucket(far, {*BUCKET_NEEDS, Ability.SIGNED_LINKS}, quick=True)
+        assert [finding for finding in findings if not finding.passed] == []
+        for wrong in (None, other.ca_file):
+            with pytest.raises(TryAgain, match="could not be reached"):
+                await put(S3Objects(replace(far, ca_file=wrong)), "tls/b", b"x")
+    with pytest.raises(StartRefused, match="cannot be read"):
+        S3Objects(replace(far, ca_file=tmp_path / "missing.pem"))
+
+
+async def test_attributes_that_are_not_ascii_are_damaged(each_s3_server: S3Server, store: S3Objects, bucket: str) -> None:
     """An object of others with metadata that HTTP cannot carry is DataDamaged, not tried for ever; its neighbours are listed."""
     careless = S3Store(
         bucket,
-        endpoint=f"http://127.0.0.1:{s3_server.port}",
+        endpoint=f"http://127.0.0.1:{each_s3_server.port}",
         access_key_id=ACCESS_KEY,
         secret_access_key=SECRET_KEY,
         client_options={"allow_http": True},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+from pathlib import Path
 
 import pytest
 
-from tests.leaks import ENVIRONMENT, PASSWORD, PRINTED, Said, forms, listen
+from tests.leaks import ENVIRONMENT, PASSWORD, PRINTED, Said, forms, leaks_below, listen
 from tests.media import Clips
 from tests.servers.s3 import S3Server
 
@@ -38,11 +40,19 @@ def test_a_recorder_sees_nothing_of_the_environment(said: Said) -> None:
     assert "environment of serve" in holding
 
 
+def test_a_secret_below_a_folder_is_found(tmp_path: Path) -> None:
+    """The control of the search in what other programs keep: plain or coded, at any depth, but where it belongs."""
+    (tmp_path / "session" / "logs").mkdir(parents=True)
+    (tmp_path / "session" / "logs" / "worker.out").write_bytes(b"argument: " + base64.b64encode(PASSWORD.encode()))
+    (tmp_path / "session" / "token").write_text(PASSWORD)
+
+    assert leaks_below(tmp_path, {"password": PASSWORD}, but=("token",)) == ["password in session/logs/worker.out"]
+    assert len(leaks_below(tmp_path, {"password": PASSWORD})) == 2
+
+
 @pytest.mark.parametrize("around", ["{}", "rtsp://u:{}@host/", '{{"detail": "{}"}}'])
 def test_every_form_is_looked_for(around: str) -> None:
     """A secret in the middle of other text is found, plain or in base64."""
-    import base64
-
     text = around.format(PASSWORD).encode()
     for coded in (text, base64.b64encode(text), base64.urlsafe_b64encode(b"ops:" + text), text.hex().encode()):
         assert any(form in coded for form in forms(PASSWORD))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import deploy.cli
@@ -28,19 +30,19 @@ async def remove_first(segment: Any, body: Any, **parts: Any) -> Any:
     return await commit(segment, data, **parts)
 
 
-def careless_command(program: str, argument: Any) -> list[str]:
+def _another_uploader(command: Sequence[str], program: str, argument: Any) -> list[str]:
     """Of all programs only the uploader is another."""
-    return [*COMMAND, program, argument] if program == "uploader" else _command_for(program, argument)
+    return [*command, program, argument] if program == "uploader" else _command_for(program, argument)
 
 
-def main() -> int:
-    """`serve`, or the uploader it starts."""
+def serve_with(careless_commit: Any, command: Sequence[str]) -> int:
+    """`serve`, or the uploader it starts by this command, with another commit."""
     if sys.argv[1] == "uploader":
-        recorder.uploader.commit = remove_first
+        recorder.uploader.commit = careless_commit
         return processes.main(sys.argv[1:])
-    deploy.serve.command_for = careless_command
+    deploy.serve.command_for = partial(_another_uploader, command)
     return deploy.cli.main() or 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve_with(remove_first, COMMAND))

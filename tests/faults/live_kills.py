@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from segments.clock import US_PER_S
 from tests.builders import at
@@ -41,12 +42,15 @@ async def kill_live(
     *,
     seed: int = 1,
     keepsight: Sequence[str] | None = None,
+    index: Mapping[str, Any] = {},
     say: Callable[[str], None] = lambda _: None,
 ) -> LiveKills:
-    """Records cameras of these URLs while their processes are killed; stops, and judges. `keepsight`: see `Service`; then the
-    index is not compared with the pool."""
+    """Records cameras of these URLs while their processes are killed; stops, and judges. `index`: the section of the configuration.
+
+    `keepsight`: see `Service`; then the index is not compared with the pool.
+    """
     cameras = {f"cam{n}": url for n, url in enumerate(urls)}
-    service = Service(folder, cameras, keepsight=keepsight, recording={"segment_s": SEGMENT_S})
+    service = Service(folder, cameras, keepsight=keepsight, index=index, recording={"segment_s": SEGMENT_S})
     done, dice = LiveKills(), random.Random(seed)
     async with service:
         await service.wait_for(lambda: service.is_recording(*cameras))

@@ -160,6 +160,6 @@ def _many_pictures() -> Sequence[bytes]:
 
 def _assigned(url: str, transport: str = "auto") -> AssignedCamera:
     """The camera as `camera add` makes it; raises BadInput."""
-    entry = entry_of({"id": "gate", "url": url, "transport": transport}, now_us=NOON_US, default_pool="main")
+    entry = entry_of({"id": "gate", "url": url, "transport": transport}, now_us=NOON_US)
     login = entry.credential
     return AssignedCamera(entry.camera, login.user if login else "", login.password if login else "")

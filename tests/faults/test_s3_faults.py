@@ -25,9 +25,9 @@ DATA = some_bytes(300_000)
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_server: S3Server) -> str:
+def bucket(each_s3_server: S3Server) -> str:
     """The bucket of this module."""
-    return s3_server.make_bucket()
+    return each_s3_server.make_bucket()
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Broken:
 
 
 @pytest.fixture
-def broken(s3_server: S3Server, bucket: str):
+def broken(each_s3_server: S3Server, bucket: str):
     """Makes a store whose requests of one method (each, or only the first) meet a fault."""
 
     @asynccontextmanager
@@ -64,10 +64,10 @@ def broken(s3_server: S3Server, bucket: str):
             met += asked == method
             return fault if asked == method and not (first_only and met > 1) else None
 
-        async with HttpFaults(s3_server.port, decide, slow_s=5) as proxy:
-            store = S3Objects(replace(s3_server.settings(bucket, port=proxy.port), request_timeout_s=timeout_s))
+        async with HttpFaults(each_s3_server.port, decide, slow_s=5) as proxy:
+            store = S3Objects(replace(each_s3_server.settings(bucket, port=proxy.port), request_timeout_s=timeout_s))
             try:
-                yield Broken(proxy, store, s3_server, bucket)
+                yield Broken(proxy, store, each_s3_server, bucket)
             finally:
                 store.close()
 

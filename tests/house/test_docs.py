@@ -13,7 +13,7 @@ import typer.main
 from pydantic import BaseModel
 
 from deploy.cli import app
-from deploy.settings import FilePool, S3Pool, Settings, load_settings
+from deploy.settings import CassandraIndexSettings, FilePool, S3Pool, Settings, SqliteIndexSettings, load_settings
 from segments.errors import StartRefused
 from tests.house.tree import PACKAGES, ROOT, texts
 
@@ -91,6 +91,9 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
         if name == "pools":
             for pool in (FilePool, S3Pool):
                 yield from keys(pool, "pools.NAME.")
+        elif name == "index":
+            for index in (SqliteIndexSettings, CassandraIndexSettings):
+                yield from keys(index, "index.")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{name}.")
         else:
@@ -103,7 +106,7 @@ def undescribed_keys(text: str) -> Iterator[str]:
     for key, default in keys(Settings):
         if key not in rows:
             yield key
-        elif isinstance(default, bool | int | float | str) and f"`{_toml(default)}`" not in rows[key]:
+        elif isinstance(default, bool | int | float | str) and default != "" and f"`{_toml(default)}`" not in rows[key]:
             yield f"{key}: the default is {_toml(default)}"
 
 

@@ -135,7 +135,7 @@ class NoRows:
         self._inner = inner
 
     def __getattr__(self, name: str) -> object:
-        if name in ("rows", "row"):
+        if name in ("rows", "row", "footage"):
             raise KeepsightError("rows were read")
         return getattr(self._inner, name)
 

@@ -13,7 +13,7 @@ from tests.builders import NOON_US
 
 
 def read(text: str):
-    return read_archive(text, now_us=NOON_US, default_pool="main")
+    return read_archive(text, now_us=NOON_US)
 
 
 def good(**fields: str) -> dict[str, str]:
@@ -29,9 +29,9 @@ def line(**fields: str) -> str:
 def test_every_column_is_read() -> None:
     """Chinese names, quoted commas and quotes, tags, areas, flags, and the credential taken off the URL."""
     text = (
-        "id,name,url,class,area,owner,latitude,longitude,tier,tags,sound,transport,trust_clock,enabled,pool\r\n"
+        "id,name,url,class,area,owner,latitude,longitude,tier,tags,sound,transport,trust_clock,twice,enabled,pool\r\n"
         '35020000001320000001,"厦门, ""思明"" 大门",rtsp://admin:p%40ss@192.0.2.10:554/1,1,福建/厦门/思明,港务局,24.4453,-118.08,'
-        "key,a; b;,omit,libav,是,否,archive\r\n"
+        "key,a; b;,omit,libav,是,yes,否,archive\r\n"
     )
     entries, bad = read(text)
 
@@ -52,6 +52,7 @@ def test_every_column_is_read() -> None:
         sound=Sound.OMIT,
         transport=Transport.LIBAV,
         trust_clock=True,
+        twice=True,
         pool="archive",
         added_us=NOON_US,
     )
@@ -84,6 +85,7 @@ def test_only_id_and_url_are_needed() -> None:
         ({"longitude": "inf"}, "longitude"),
         ({"enabled": "maybe"}, "enabled: 'maybe'"),
         ({"trust_clock": "2"}, "trust_clock"),
+        ({"twice": "2"}, "twice: '2'"),
         ({"sound": "mp3"}, "sound: 'mp3' is not one of aac, omit"),
         ({"transport": "udp"}, "transport: 'udp' is not one of auto, libav"),
         ({"name": "x" * (MAX_TEXT + 1)}, "name: longer than 256"),
@@ -173,7 +175,7 @@ def test_a_hundred_thousand_lines_take_seconds() -> None:
 
 def test_columns_are_those_of_a_camera() -> None:
     """Each column makes a difference: a name in the list that nothing reads would be a silent loss."""
-    plain = entry_of(good(), now_us=0, default_pool="main")
+    plain = entry_of(good(), now_us=0)
     other = {
         "id": "door",
         "name": "x",
@@ -188,14 +190,15 @@ def test_columns_are_those_of_a_camera() -> None:
         "sound": "omit",
         "transport": "libav",
         "trust_clock": "yes",
+        "twice": "yes",
         "enabled": "no",
         "pool": "p",
     }
     assert set(other) == set(COLUMNS)
-    assert all(entry_of(good(**{name: value}), now_us=0, default_pool="main") != plain for name, value in other.items())
+    assert all(entry_of(good(**{name: value}), now_us=0) != plain for name, value in other.items())
 
 
 def test_too_long_a_text_is_named() -> None:
     """For values given on the command line too."""
     with pytest.raises(BadInput, match="tier: longer than"):
-        entry_of(good(tier="x" * 257), now_us=0, default_pool="main")
+        entry_of(good(tier="x" * 257), now_us=0)

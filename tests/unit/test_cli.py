@@ -118,6 +118,7 @@ COMMANDS = [
     ["verify"],
     ["index", "rebuild"],
     ["config", "check"],
+    ["doctor"],
     ["serve"],
 ]
 

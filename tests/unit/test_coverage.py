@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from segments import coverage as module
 from segments.clock import US_PER_S
 from segments.coverage import RESOLUTIONS_S, Facts, Gap, bucket_count, buckets, coverage, least_resolution_s
-from segments.model import CameraState, Cause, Span, StateChange
-from segments.timeline import Footage, epoch_of
+from segments.model import CameraState, Cause, Footage, Span, StateChange
+from segments.timeline import epoch_of
 from tests.builders import NOON_US
 
 SPAN = Span(100, 160)

@@ -207,7 +207,7 @@ def test_how_a_program_ends(work, code: int, said: list[str], caplog: pytest.Log
     with caplog.at_level(logging.ERROR):
         assert run_until_told(work) == code
 
-    assert [record.message for record in caplog.records] == said
+    assert [record.message.removeprefix("program.ended: ") for record in caplog.records] == said
     assert all(bool(record.exc_info) is (work is fault) for record in caplog.records)
 
 

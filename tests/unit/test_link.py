@@ -18,30 +18,36 @@ from recorder.link import (
     Counts,
     Durable,
     Hello,
+    Holding,
     LeaseIs,
     Link,
     Message,
     Sealed,
     StateIs,
+    TakeAway,
     connect,
     decode,
     encode,
     listen,
 )
 from recorder.session import RunAbout
+from segments.duty import Duty
 from segments.errors import DataDamaged
 from segments.model import CameraState, Cause, Sound, Transport
 from tests.builders import CODECS, NOON_US, RUN, a_camera, some_fragments
 
+A = Duty("record-a")
 ABOUT = RunAbout(NOON_US, CODECS, 1920, 1080, ("无声",))
 DURABLE = Durable("gate", RUN, 0, NOON_US, NOON_US + 4_000_000, ABOUT, some_fragments(2))
 CAMERA = AssignedCamera(a_camera(name="门", sound=Sound.OMIT, transport=Transport.LIBAV, tags=("a", "b")), "admin", "correct horse")
 MESSAGES: list[Message] = [
-    Hello("home-recorder-0", 0, 7),
-    Assign("home", 7, (CAMERA, AssignedCamera(a_camera("door", latitude=None, tags=()), "", ""))),
-    LeaseIs(7, 14.5, answers=True),
-    StateIs("gate", NOON_US, CameraState.RECORDING, None, ""),
-    StateIs("gate", NOON_US, CameraState.WAITING, Cause.CAMERA_AWAY, "connection refused"),
+    Hello("home-recorder-0", ()),
+    Hello("home-recorder-0", (Holding(A, 7), Holding(Duty("record-b", 3, 8), 9))),
+    Assign("home", A, 7, (CAMERA, AssignedCamera(a_camera("door", latitude=None, tags=()), "", ""))),
+    TakeAway(A, 7, Cause.RECORDER_AWAY, "it moved"),
+    LeaseIs(A, 7, 14.5, answers=True),
+    StateIs(A, "gate", NOON_US, CameraState.RECORDING, None, ""),
+    StateIs(A, "gate", NOON_US, CameraState.WAITING, Cause.CAMERA_AWAY, "connection refused"),
     DURABLE,
     Sealed("gate", RUN, 3),
     Counts(2, 500, spool_full=True),
@@ -59,7 +65,7 @@ def test_every_message_comes_back(message: Message) -> None:
 
 def test_a_password_is_in_no_text() -> None:
     """An assigned camera that lands in a log shows its id only."""
-    assert "horse" not in repr(MESSAGES[1])
+    assert "horse" not in repr(MESSAGES[2])
 
 
 @pytest.mark.parametrize(
@@ -74,7 +80,11 @@ def test_a_password_is_in_no_text() -> None:
         b'["Hello", {}]',
         b'["Nobody", {}]',
         b'["Durable", []]',
-        b'["StateIs", {"camera": "gate", "at_us": 1, "state": "flying", "cause": null, "detail": ""}]',
+        b'["StateIs", {"duty": "record-a.0-of-1", "camera": "gate", "at_us": 1, "state": "flying", "cause": null, "detail": ""}]',
+        b'["TakeAway", {"duty": "record-a.3-of-2", "epoch": 1, "cause": "recorder-away", "detail": ""}]',
+        b'["TakeAway", {"duty": "sweep.0-of-1", "epoch": 1, "cause": "recorder-away", "detail": ""}]',
+        b'["Hello", {"name": "x", "holds": [["record-a", 1]]}]',
+        b'["Hello", {"name": "x", "holds": [["record-a.0-of-1", "many"]]}]',
         b"\xff\xfe",
         b"[" * 5_000,
     ],
@@ -93,7 +103,7 @@ def test_anything_else_is_damage(line: bytes) -> None:
         replace(DURABLE, run="../../other"),
         Sealed("gate/..", RUN, 0),
         Sealed("gate", "..", 0),
-        StateIs("/", NOON_US, CameraState.RECORDING, None, ""),
+        StateIs(A, "/", NOON_US, CameraState.RECORDING, None, ""),
     ],
 )
 def test_names_that_are_no_names_are_damage(message: Message) -> None:
@@ -161,16 +171,16 @@ async def test_a_recorder_that_says_too_much_at_once_is_dropped(tmp_path: Path) 
 async def test_thousands_of_cameras_are_one_message(tmp_path: Path) -> None:
     """More than 4 MiB of cameras reach the recorder."""
     cameras = tuple(AssignedCamera(a_camera(f"camera-{n}"), "admin", "x" * 40) for n in range(10_000))
-    assert len(encode(Assign("home", 1, cameras))) > MAX_MESSAGE_BYTES
+    assert len(encode(Assign("home", A, 1, cameras))) > MAX_MESSAGE_BYTES
     async with pair(tmp_path) as (uploader, recorder):
-        uploader.send(Assign("home", 1, cameras))
+        uploader.send(Assign("home", A, 1, cameras))
 
-        assert await recorder.receive() == Assign("home", 1, cameras)
+        assert await recorder.receive() == Assign("home", A, 1, cameras)
 
 
 async def test_a_peer_that_never_reads_loses_the_connection(tmp_path: Path) -> None:
     """What waits for it stays below a limit."""
-    big = StateIs("gate", NOON_US, CameraState.WAITING, Cause.CAMERA_AWAY, "x" * (1 << 20))
+    big = StateIs(A, "gate", NOON_US, CameraState.WAITING, Cause.CAMERA_AWAY, "x" * (1 << 20))
     async with pair(tmp_path) as (uploader, recorder):
         for _ in range(100):
             recorder.send(big)
@@ -196,7 +206,7 @@ def test_only_what_decides_the_stream_counts_as_the_stream() -> None:
 
 def test_json_of_no_message_holds_what_it_should_not() -> None:
     """A link speaks JSON lines: no pickles."""
-    assert json.loads(encode(MESSAGES[0])) == ["Hello", {"name": "home-recorder-0", "shard": 0, "epoch": 7}]
+    assert json.loads(encode(MESSAGES[0])) == ["Hello", {"name": "home-recorder-0", "holds": []}]
 
 
 async def test_the_folder_of_a_socket_may_have_a_long_name(tmp_path: Path) -> None:
@@ -204,12 +214,12 @@ async def test_the_folder_of_a_socket_may_have_a_long_name(tmp_path: Path) -> No
     path = tmp_path / ("folder-" * 20) / "run" / "uploader.sock"
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(encode(Hello("there", 0, 1)))
+        writer.write(encode(Hello("there", ())))
         writer.close()
 
     for _ in range(2):
         server = await listen(path, answer)
         link = await connect(str(path))
-        assert await link.receive() == Hello("there", 0, 1)
+        assert await link.receive() == Hello("there", ())
         link.close()
         server.close()

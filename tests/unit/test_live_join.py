@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from playback.footage import row_of, rows_of, run_of
+from playback.footage import live_edge, row_of, rows_of, run_of
 from segments.errors import NotFound
 from segments.model import Row, Run, Span
+from segments.timeline import rows_between
 from tests.api import Api, FakeLive
 from tests.builders import NOON_US, a_row, a_run
 
@@ -42,6 +43,15 @@ async def test_it_is_there_once(late: bool) -> None:
     rows, _ = await rows_of(an_api(late=late).services(), "gate", SPAN)
 
     assert rows == [a_row()]
+
+
+async def test_control_the_other_order_loses_it() -> None:
+    """The index first, then the live edge: the segment moves in between and is in neither look."""
+    services = an_api(late=False).services()
+    rows = await rows_between(services.index, "gate", SPAN)
+    edge = await live_edge(services, "gate", SPAN)
+
+    assert [*rows, *edge.rows] == []
 
 
 async def test_its_row_and_run_are_found() -> None:

@@ -18,6 +18,7 @@ from bench.promise_s1 import spread
 from bench.stand_in import EPOCH, StandIn
 from recorder.link import Assign, Durable, Hello, LeaseIs, Sealed, StateIs, connect
 from recorder.session import RunAbout
+from segments.duty import Duty
 from segments.model import CameraState, Fragment
 
 GOOD = Cost(cameras=50, seconds=10.0, used=Usage(0.5, 0.25, 250_000_000), pss_bytes=100 << 20)
@@ -101,7 +102,7 @@ async def test_the_stand_in_assigns_counts_and_removes(tmp_path: Path):
     file.write_bytes(b"sealed")
     async with StandIn(tmp_path / "socket", tmp_path, ["rtsp://127.0.0.1/x"]) as stand_in:
         link = await connect(str(tmp_path / "socket"))
-        link.send(Hello("r", 0, 0))
+        link.send(Hello("r", ()))
         assign = await link.receive()
         assert isinstance(assign, Assign)
         assert [item.camera.url for item in assign.cameras] == ["rtsp://127.0.0.1/x"]
@@ -110,7 +111,7 @@ async def test_the_stand_in_assigns_counts_and_removes(tmp_path: Path):
         about = RunAbout(0, "avc1.64001f", 64, 64, ())
         link.send(Durable("camera-0000", "bench-a-1-1", 2, 1000, 2000, about, (Fragment(0, 70, 7, 0, 1), Fragment(70, 30, 7, 1, 1))))
         link.send(Sealed("camera-0000", "bench-a-1-1", 2))
-        link.send(StateIs("camera-0000", 0, CameraState.RECORDING, None, ""))
+        link.send(StateIs(Duty("record-a"), "camera-0000", 0, CameraState.RECORDING, None, ""))
         await stand_in.all_recording()
         assert (stand_in.durable_bytes, stand_in.sealed, file.exists()) == (100, 1, False)
         assert assign.epoch == lease.epoch == EPOCH

@@ -13,7 +13,7 @@ from recorder.run_end import ended_runs
 from recorder.sealed import read_sealed
 from recorder.spool_folder import open_parts, sealed_files
 from segments.model import Cause
-from tests.builders import NOON_US, RUN, a_run
+from tests.builders import NOON_US, RUN, a_lease, a_run
 from tests.fakes import Sealed, SwitchedIndex, a_sealed_file
 
 MARCH = date(2026, 3, 1)
@@ -110,13 +110,20 @@ async def test_one_that_cannot_be_mended_stops_no_other(tmp_path: Path, monkeypa
 
 
 async def test_runs_of_older_epochs_are_ended(tmp_path: Path) -> None:
-    """Those the index has open in an epoch before this one; not those of this epoch, not ended ones, not another's."""
+    """Those the index has open in an epoch before this one; not those of this epoch, of the other lane, ended ones, not another's."""
     index = SwitchedIndex()
-    for run, ended in (("home-a-3-1", False), ("home-a-4-1", False), ("home-a-5-1", False), ("home-a-2-1", True), ("camera-own", False)):
+    for run, ended in (
+        ("home-a-3-1", False),
+        ("home-a-4-1", False),
+        ("home-b-4-1", False),
+        ("home-a-5-1", False),
+        ("home-a-2-1", True),
+        ("camera-own", False),
+    ):
         await index.inner.put_run(a_run(id=run, ended=ended))
     await index.inner.put_run(a_run(camera="door", id="home-a-3-2"))
 
-    await end_runs_before(tmp_path, 5, ["gate"], [MARCH], index)
+    await end_runs_before(tmp_path, a_lease(epoch=5), ["gate"], [MARCH], index)
 
     assert sorted(run.run for run in ended_runs(tmp_path)) == ["home-a-3-1", "home-a-4-1"]
     assert {run.camera for run in ended_runs(tmp_path)} == {"gate"}
@@ -128,7 +135,7 @@ async def test_all_pages_of_runs_are_looked_at(tmp_path: Path) -> None:
     for n in range(1_050):
         await index.inner.put_run(a_run(id=f"home-a-1-{n}", start_us=NOON_US + n))
 
-    await end_runs_before(tmp_path, 2, ["gate"], [MARCH], index)
+    await end_runs_before(tmp_path, a_lease(epoch=2), ["gate"], [MARCH], index)
 
     assert len(ended_runs(tmp_path)) == 1_050
 

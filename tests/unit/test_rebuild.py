@@ -12,6 +12,7 @@ import pytest
 from segments import rebuild as module
 from segments import stored_segment
 from segments.clock import US_PER_S
+from segments.duty import Duty
 from segments.errors import Refused, TryAgain
 from segments.facts import read_facts
 from segments.keys import SegmentKey
@@ -182,7 +183,7 @@ async def test_it_goes_on_where_it_was_stopped(site: Site, monkeypatch: pytest.M
 async def test_epochs_in_keys_are_spent(site: Site) -> None:
     """The next lease after a rebuild has a higher epoch than any run in the pool, or its runs would be taken for those."""
     index, _ = await site.rebuilt()
-    lease = await index.acquire(0, "recorder", now_us=NOON_US, ttl_us=US_PER_S)
+    lease = await index.acquire(Duty("record-a"), "node-1", seen=None, now_us=NOON_US, ttl_us=US_PER_S)
     assert lease is not None
     assert lease.epoch == 8
 

@@ -8,19 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from recorder.link import Assign, Counts, Durable, Hello, LeaseIs, Sealed, StateIs
+from recorder.link import Assign, Counts, Durable, Hello, LeaseIs, Sealed, StateIs, TakeAway
 from recorder.run_end import ended_runs
 from recorder.spool_folder import open_parts
+from segments.duty import Duty
 from segments.model import CameraState, Cause
 from tests.builders import NOON_US
-from tests.fakes import until
-from tests.recorder_site import assigned, site
+from tests.fakes import synthetic_units, until
+from tests.recorder_site import A, assigned, site
+
+B = Duty("record-b")
 
 
 async def test_it_greets_and_records_what_it_is_assigned(tmp_path: Path) -> None:
-    """Epoch 0 after a start; then runs named by site and epoch, states, durable fragments in their order, and sealed segments."""
+    """It holds nothing after a start; then runs named by site and epoch, states, durable fragments in their order, and sealed segments."""
     async with site(tmp_path) as it:
-        assert it.uploader.heard[0] == Hello("home-recorder-0", 0, 0)
+        assert it.uploader.heard[0] == Hello("home-recorder-0", ())
         await it.assign(assigned())
         it.feed("gate", 0, 9)
         await it.pass_(3)
@@ -104,11 +107,78 @@ async def test_a_new_epoch_is_a_new_run(tmp_path: Path) -> None:
         assert len(it.sources["gate"]) == 1
 
 
+async def test_several_duties_have_their_own_epochs_and_cameras(tmp_path: Path) -> None:
+    """Each in its lane, its runs numbered in its epoch; a camera in two lanes is recorded twice; what is said of it names the duty."""
+    async with site(tmp_path) as it:
+        await it.assign(assigned("gate"), assigned("door"))
+        await it.assign(assigned("gate"), duty=B, epoch=9)
+        assert [len(it.sources[camera]) for camera in ("gate", "door")] == [2, 1]
+        for source in it.sources["gate"]:
+            source.feed(synthetic_units(5))
+        it.feed("door", 0, 5)
+        await it.pass_(3)
+        await it.assign(assigned("door"), duty=B, epoch=9)  # not the gate any more, in this lane
+        await it.stop()
+
+        assert sorted({row.run for row in it.rows()}) == ["home-a-7-1", "home-b-9-1"]
+        assert {row.run for row in it.rows("door")} == {"home-a-7-2"}
+        causes = {(state.duty, state.camera): state.cause for state in it.uploader.of(StateIs)}
+        assert causes == {(A, "gate"): Cause.RECORDER_AWAY, (A, "door"): Cause.RECORDER_AWAY, (B, "gate"): Cause.DISABLED} | {
+            (B, "door"): causes[B, "door"]
+        }
+
+
+async def test_a_duty_taken_away_ends_its_cameras_only(tmp_path: Path) -> None:
+    """For the cause that is given; a word about an older epoch than the one it is in ends nothing."""
+    async with site(tmp_path) as it:
+        await it.assign(assigned("gate"))
+        await it.assign(assigned("door"), duty=B, epoch=9)
+        it.feed("gate", 0, 3)
+        it.feed("door", 0, 3)
+        it.uploader.say(TakeAway(A, 7, Cause.RECORDER_AWAY, "it moved"))
+        it.uploader.say(TakeAway(B, 8, Cause.RECORDER_AWAY, "long ago"))
+        await it.pass_(1)
+
+        assert (it.is_open("gate"), it.is_open("door")) == (False, True)
+        assert [(run.camera, run.cause) for run in ended_runs(it.spool_folder)] == [("gate", Cause.RECORDER_AWAY)]
+        assert it.uploader.last_state("gate").detail == "it moved"
+
+
+async def test_a_number_is_never_used_twice_in_an_epoch(tmp_path: Path) -> None:
+    """Also if a duty is taken away and comes back in the same epoch."""
+    async with site(tmp_path) as it:
+        for second in (0, 3):
+            await it.assign(assigned("gate"))
+            it.feed("gate", second, 3)
+            it.uploader.say(TakeAway(A, 7, Cause.RECORDER_AWAY, "it moved"))
+            await it.pass_(2)
+        await it.stop()
+
+        assert [row.run for row in it.rows()] == ["home-a-7-1", "home-a-7-2"]
+
+
+async def test_a_camera_that_changes_its_duty_is_opened_when_it_is_closed(tmp_path: Path) -> None:
+    """Some cameras take one connection only: the new one waits for the end of the old one, and nothing else waits for either."""
+    async with site(tmp_path) as it:
+        release = asyncio.Event()
+        it.closing = release.wait
+        await it.assign(assigned("gate"))
+        it.uploader.say(Assign("home", A, 8, ()))
+        await it.assign(assigned("door"), duty=B, epoch=9)
+        it.uploader.say(Assign("home", B, 9, (assigned("door"), assigned("gate"))))
+        await it.pass_(2)
+        assert len(it.sources["gate"]) == 1
+        release.set()
+        await it.pass_(1)
+
+        assert len(it.sources["gate"]) == 2
+
+
 async def test_an_older_epoch_is_not_listened_to(tmp_path: Path) -> None:
     """A word that was under way when a newer one came changes nothing."""
     async with site(tmp_path) as it:
         await it.assign(assigned())
-        it.uploader.say(Assign("home", 6, ()))
+        it.uploader.say(Assign("home", A, 6, ()))
         await it.pass_(1)
 
         assert it.is_open("gate")
@@ -137,21 +207,11 @@ async def test_stopping_leaves_everything_sealed_and_says_so(tmp_path: Path) -> 
 async def test_a_stop_while_cameras_are_being_stopped_is_a_stop(tmp_path: Path) -> None:
     """An assignment takes a camera away whose source closes slowly; the recorder is told to end meanwhile, and ends."""
     async with site(tmp_path) as it:
+        release = asyncio.Event()
+        it.closing = release.wait
         await it.assign(assigned())
         it.feed("gate", 0, 2)
-        source = it.sources["gate"][0]
-        release = asyncio.Event()
-        run = source.run
-
-        async def slow(sink) -> None:
-            try:
-                await run(sink)
-            finally:
-                await release.wait()
-
-        it.sources["gate"].clear()
-        source.run = slow
-        it.uploader.say(Assign("home", 8, ()))
+        it.uploader.say(Assign("home", A, 8, ()))
         await it.pass_(0.5)
         it.task.cancel()
         await it.pass_(0.25)
@@ -205,8 +265,8 @@ async def test_a_password_is_in_nothing_it_says(tmp_path: Path) -> None:
 async def test_hundreds_of_cameras_start_at_a_limited_rate(tmp_path: Path, cameras: int) -> None:
     """25 a second, so that neither network nor processor is hit by all at once."""
     async with site(tmp_path) as it:
-        it.uploader.say(Assign("home", 7, tuple(assigned(f"camera-{n}") for n in range(cameras))))
-        it.uploader.say(LeaseIs(7, 600.0, answers=True))
+        it.uploader.say(Assign("home", A, 7, tuple(assigned(f"camera-{n}") for n in range(cameras))))
+        it.uploader.say(LeaseIs(A, 7, 600.0, answers=True))
         await it.pass_(2)
         assert 20 <= len(it.sources) <= 60
         await it.pass_(11)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segments.errors import DataDamaged, StartRefused
-from segments.secrets import Sealer, load_sealer, make_secret_file, read_secret_file
+from segments.secrets import Sealer, load_sealer, make_secret_file, read_secret_file, readable_by_others
 from tests.builders import a_credential
 
 KEY = bytes(range(32))
@@ -108,3 +109,13 @@ def test_a_folder_that_takes_no_key_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StartRefused, match="cannot be made"):
         load_sealer(tmp_path / "keys" / "cameras.key", create=True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "others"),
+    [(0o440, 0, 7, False), (0o400, 0, 7, False), (0o444, 0, 7, True), (0o460, 0, 7, True), (0o440, 0, 8, True), (0o440, 5, 7, True)],
+)
+def test_a_secret_lent_by_root_to_our_group_is_ours_alone(mode: int, owner: int, group: int, others: bool) -> None:
+    """What a container platform mounts for a process that is not root (root's file, our group reads it) is accepted, and nothing wider."""
+    about = os.stat_result((0o100000 | mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
+    assert readable_by_others(about, user=5, group=7) is others

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.processes import recorder_orders
+from deploy.processes import recorder_orders, run_uploader
 from deploy.serve import check_stores, checked, programs
 from deploy.settings import Settings, load_settings
 from deploy.wiring import internal_key
@@ -113,6 +113,16 @@ async def test_two_services_on_one_spool_are_refused(tmp_path: Path) -> None:
         await check_stores(settings)
 
 
+async def test_an_uploader_holds_its_spool_whoever_started_it(tmp_path: Path) -> None:
+    """R25 (11): also where no `keepsight serve` looked before, as in a fleet; it has touched nothing then."""
+    settings = settings_in(tmp_path)
+    settings.spool_folder.mkdir(parents=True, mode=0o700)
+    with spool_lock(settings.spool_folder), pytest.raises(StartRefused, match="in use by another service"):
+        await run_uploader(settings)
+
+    assert not settings.index_path.exists()
+
+
 async def test_a_spool_without_space_is_refused(tmp_path: Path) -> None:
     """With both figures."""
     settings = settings_in(tmp_path, f"[spool]\nmin_free_bytes = {1 << 60}\n")
@@ -164,7 +174,7 @@ async def test_a_port_in_use_is_refused(tmp_path: Path, which: str) -> None:
 async def test_a_pool_that_does_not_answer_is_refused(tmp_path: Path) -> None:
     """By its name."""
     secret = tmp_path / "secret"
-    secret.write_text("s")
+    secret.write_text("a secret of a store")
     secret.chmod(0o600)
     text = (
         f"default_pool = 'far'\n[pools.far]\nkind = 's3'\nendpoint = 'http://127.0.0.1:{free_port()}'\nbucket = 'b'\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -12,25 +13,54 @@ from pydantic import BaseModel
 
 from deploy.settings import FilePool, S3Pool, Settings, base_url, load_settings
 from segments.errors import StartRefused
+from segments.pools import PoolRule, PoolRules, PoolState
 
 VALUES: dict[str, Any] = {
     "site.name": "xiamen",
     "site.folder": "/srv/keepsight",
+    "node.name": "rack-3",
     "spool.folder": "/fast/spool",
     "spool.max_bytes": 1 << 30,
     "spool.min_free_bytes": 1 << 20,
-    "index.kind": "sqlite",
+    "index.kind": "cassandra",
     "index.path": "/srv/index.sqlite",
+    "index.hosts": ["10.0.0.1", "10.0.0.2"],
+    "index.port": 9142,
+    "index.datacenter": "east",
+    "index.keyspace": "footage",
+    "index.replication.east": 3,
+    "index.user": "keepsight",
+    "index.password_file": "/etc/keepsight/index.password",
+    "index.ca_file": "/etc/keepsight/ca.pem",
+    "index.certificate_file": "/etc/keepsight/client.pem",
+    "index.key_file": "/etc/keepsight/client.key",
     "default_pool": "archive",
     "api.host": "::1",
     "api.port": 9000,
     "api.token_file": "/etc/keepsight/token",
+    "api.certificate_file": "/etc/keepsight/api.pem",
+    "api.key_file": "/etc/keepsight/api.key",
     "internal.host": "10.1.2.3",
     "internal.port": 9001,
+    "internal.advertise": "https://node-3.example:9001",
     "internal.key_file": "/etc/keepsight/internal.key",
-    "fleet.kind": "local",
+    "internal.certificate_file": "/etc/keepsight/node.pem",
+    "internal.certificate_key_file": "/etc/keepsight/node.key",
+    "internal.ca_file": "/etc/keepsight/nodes-ca.pem",
+    "internal.plain": True,
+    "limits.requests": 17,
+    "limits.requests_per_client": 7,
+    "limits.costly": 3,
+    "limits.costly_per_client": 2,
+    "fleet.kind": "ray",
+    "fleet.address": "10.0.0.9:6379",
     "fleet.recorders": 3,
+    "fleet.cameras_per_recorder": 100,
+    "fleet.shards": 12,
     "fleet.lease_s": 5.0,
+    "clock.require_sync": True,
+    "logs.format": "json",
+    "metrics.key_file": "/etc/keepsight/metrics.key",
     "recording.segment_s": 30,
     "recording.silence_s": 4.5,
     "cameras.networks": ["10.9.0.0/16", "fd00::/8"],
@@ -40,15 +70,39 @@ VALUES: dict[str, Any] = {
 }
 """A value for each key that is not the default."""
 
+CASSANDRA = {"index.kind": "cassandra", "index.hosts": ["127.0.0.1"], "index.datacenter": "east"}
+TOGETHER = (
+    ("api.certificate_file", "api.key_file"),
+    ("internal.certificate_file", "internal.certificate_key_file", "internal.ca_file"),
+)
+"""Keys that are right only with each other."""
+
+
+def beside(key: str) -> dict[str, Any]:
+    """What must be set too for a key to be taken, the key itself included."""
+    needed = CASSANDRA if (key.startswith("index.") and key != "index.path") or key == "fleet.kind" else {}
+    pools = {f"pools.{name}.kind": "files" for name in ("main", "archive")} if key == "default_pool" else {}
+    others = {other: VALUES[other] for group in TOGETHER if key in group for other in group}
+    return {**pools, **needed, **others, key: VALUES[key]}
+
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """All keys of the configuration but those of pools."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from keys(kind, f"{name}.")
-        elif name != "pools":
-            yield prefix + name
+    """All keys of the configuration but those of pools and their rules; where a section has several kinds, those of each kind."""
+    for name, field in ((name, field) for name, field in model.model_fields.items() if name not in ("pools", "pool_rules")):
+        sections = [
+            kind for kind in (field.annotation, *parts_of(field.annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
+        ]
+        for section in sections:
+            yield from keys(section, f"{name}.")
+        if not sections:
+            yield prefix + (f"{name}.east" if name == "replication" else name)
+
+
+def parts_of(annotation: Any) -> Iterator[Any]:
+    """The members of a union, through the annotations around them."""
+    for part in get_args(annotation):
+        yield part
+        yield from parts_of(part)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -60,7 +114,7 @@ def written(folder: Path, text: str) -> Path:
 def value_of(settings: Settings, key: str) -> Any:
     value = settings
     for part in key.split("."):
-        value = getattr(value, part)
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
     return value
 
 
@@ -74,17 +128,19 @@ def test_this_test_knows_every_key() -> None:
     assert len(get_args(Settings.model_fields["pools"].annotation)) == 2
 
 
-def in_toml(key: str) -> str:
-    *section, name = key.split(".")
-    line = f"{name} = {json.dumps(VALUES[key])}\n"
-    pools = '[pools.main]\nkind = "files"\n[pools.archive]\nkind = "files"\n' if key == "default_pool" else ""
-    return (f"[{section[0]}]\n" if section else "") + line + pools
+def in_toml(values: dict[str, Any]) -> str:
+    """Dotted keys as a file: those without a section first."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if "." not in key]
+    for key, value in values.items():
+        section, _, name = key.rpartition(".")
+        lines += [f"{section}.{name} = {json.dumps(value)}"] if section else []
+    return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("key", VALUES)
 def test_every_key_is_read(tmp_path: Path, key: str) -> None:
     """From the file, alone, as it is meant."""
-    settings = load_settings(written(tmp_path, in_toml(key)), {})
+    settings = load_settings(written(tmp_path, in_toml(beside(key))), {})
 
     assert plain(value_of(settings, key)) == VALUES[key]
 
@@ -92,15 +148,65 @@ def test_every_key_is_read(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize("key", VALUES)
 def test_the_environment_overrides_every_key(tmp_path: Path, key: str) -> None:
     """A variable wins over the file, whatever the file says."""
-    value = VALUES[key]
-    text = ",".join(value) if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
-    pools = {"KEEPSIGHT_POOLS__ARCHIVE__KIND": "files", "KEEPSIGHT_POOLS__MAIN__KIND": "files"} if key == "default_pool" else {}
-    name = "KEEPSIGHT_" + key.replace(".", "__").upper()
+    environment = {f"KEEPSIGHT_{name.replace('.', '__').upper()}": in_variable(value) for name, value in beside(key).items()}
     other = '[site]\nname = "home"\n'
 
-    settings = load_settings(written(tmp_path, other), {name: text, **pools, "PATH": "/bin", "KEEPSIGHT_CONFIG": "x"})
+    settings = load_settings(written(tmp_path, other), {**environment, "PATH": "/bin", "KEEPSIGHT_CONFIG": "x"})
 
-    assert plain(value_of(settings, key)) == value
+    assert plain(value_of(settings, key)) == VALUES[key]
+
+
+def in_variable(value: Any) -> str:
+    """A value as the environment has it."""
+    return ",".join(value) if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+RULED = """
+default_pool = "main"
+[pools]
+main = { kind = "files", state = "closed", size_bytes = 2_000_000_000_000 }
+east = { kind = "files" }
+west = { kind = "files", state = "drained" }
+[[pool_rules]]
+area = "harbour"
+camera_class = 1
+pools = "east"
+[[pool_rules]]
+owner = "police"
+pools = ["east", "west"]
+[[pool_rules]]
+pools = { east = 2, west = 0.5 }
+"""
+
+
+def test_rules_of_pools_are_read_in_order(tmp_path: Path) -> None:
+    """A name, names, or names with weights; what a rule leaves out fits all. States and sizes are those of the pools."""
+    settings = load_settings(written(tmp_path, RULED), {})
+
+    assert settings.pool_assignment == PoolRules(
+        {"main": PoolState.CLOSED, "east": PoolState.OPEN, "west": PoolState.DRAINED},
+        "main",
+        [PoolRule({"east": 1.0}, "harbour", 1), PoolRule({"east": 1.0, "west": 1.0}, owner="police"), PoolRule({"east": 2.0, "west": 0.5})],
+    )
+    assert [settings.pools[name].size_bytes for name in ("main", "east")] == [2 * 10**12, None]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("pools = 'north'", "pool_rules name north, not one of the pools"),
+        ("pools = {}", "pool_rules.0.pools"),
+        ("pools = { east = 0 }", "pool_rules.0.pools.east"),
+        ("pools = 'east'\ncamera_class = 4", "pool_rules.0.camera_class"),
+        ("area = 'harbour'", "pool_rules.0.pools"),
+        ("pools = 'east'\nclass = 1", "pool_rules.0.class: unknown key"),
+    ],
+)
+def test_wrong_rules_are_refused_by_name(tmp_path: Path, wrong: str, said: str) -> None:
+    """With the number of the rule and the key."""
+    text = f'default_pool = "east"\n[pools]\neast = {{ kind = "files" }}\n[[pool_rules]]\n{wrong}\n'
+    with pytest.raises(StartRefused, match=re.escape(said)):
+        load_settings(written(tmp_path, text), {})
 
 
 def test_pools_of_both_kinds(tmp_path: Path) -> None:
@@ -183,7 +289,15 @@ key_file = "c"
         ("[site]\nname = 'has-dash'\n", "site.name"),
         ("[site]\nname = ''\n", "site.name"),
         ("[spool]\nmax_bytes = 5\n", "spool.max_bytes"),
-        ("[fleet]\nlease_s = 1\n", "fleet.lease_s"),
+        ("[fleet]\nlease_s = 0.5\n", "fleet.lease_s"),
+        ("[fleet]\nkind = 'ray'\n", "set index.kind to cassandra"),
+        ("[index]\nkind = 'oracle'\n", "index"),
+        ("[index]\nkind = 'cassandra'\ndatacenter = 'east'\n", "hosts"),
+        ("[index]\nhosts = ['10.0.0.1']\n", "hosts: unknown key"),
+        ("[node]\nname = 'a/b'\n", "node.name"),
+        ("[limits]\ncostly = 0\n", "limits.costly"),
+        ("[api]\ncertificate_file = 'a.pem'\n", "certificate_file and key_file belong together"),
+        ("[internal]\ncertificate_file = 'a.pem'\ncertificate_key_file = 'a.key'\n", "belong together"),
         ("[fleet]\nrecorders = 0\n", "fleet.recorders"),
         ("[recording]\nsegment_s = 301\n", "recording.segment_s"),
         ("[cameras]\nnetworks = ['10.0.0.1/8']\n", "cameras.networks"),
@@ -225,30 +339,6 @@ def test_a_variable_through_a_value_is_refused(tmp_path: Path) -> None:
         load_settings(None, {"KEEPSIGHT_API__PROT": "1"})
 
 
-# --- promise R25 (8): the API off loopback without access control ---
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "keepsight.example"])
-def test_off_loopback_without_a_token_is_refused(host: str) -> None:
-    """Footage is not for everybody in reach."""
-    with pytest.raises(StartRefused, match=r"set api\.token_file, or bind to 127\.0\.0\.1"):
-        load_settings(None, {"KEEPSIGHT_API__HOST": host})
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"KEEPSIGHT_API__HOST": "127.0.0.1"},
-        {"KEEPSIGHT_API__HOST": "::1"},
-        {"KEEPSIGHT_API__HOST": "localhost"},
-        {"KEEPSIGHT_API__HOST": "0.0.0.0", "KEEPSIGHT_API__TOKEN_FILE": "/etc/token"},
-    ],
-)
-def test_on_loopback_or_with_a_token_it_starts(environment: dict[str, str]) -> None:
-    """The counterpart."""
-    assert load_settings(None, environment).api.host == environment["KEEPSIGHT_API__HOST"]
-
-
 @pytest.mark.parametrize(
     ("host", "url"),
     [
@@ -261,3 +351,48 @@ def test_on_loopback_or_with_a_token_it_starts(environment: dict[str, str]) -> N
 def test_neighbours_reach_a_host_by_its_url(host: str, url: str) -> None:
     """Also where it listens everywhere, or by IPv6."""
     assert base_url(host, 8480) == url
+    assert base_url(host, 8480, tls=True) == url.replace("http:", "https:")
+
+
+def test_an_address_says_whether_it_is_by_tls(tmp_path: Path) -> None:
+    """With a certificate, each of the two services is reached by https."""
+    plain_settings = load_settings(None, {})
+    settings = load_settings(written(tmp_path, in_toml({**beside("api.key_file"), **beside("internal.ca_file")})), {})
+
+    assert (plain_settings.api_url, plain_settings.internal_url) == ("http://127.0.0.1:8480", "http://127.0.0.1:8481")
+    assert (settings.api_url, settings.internal_url) == ("https://127.0.0.1:8480", "https://127.0.0.1:8481")
+
+
+@pytest.mark.parametrize(
+    ("fleet", "lease_s", "requires_sync"), [({}, 15.0, False), ({**CASSANDRA, "fleet.kind": "ray", "node.name": "one"}, 2.5, True)]
+)
+def test_what_follows_from_the_fleet(tmp_path: Path, fleet: dict[str, Any], lease_s: float, requires_sync: bool) -> None:
+    """Nodes that take over for each other have shorter leases, and must agree on the time."""
+    settings = load_settings(written(tmp_path, in_toml(fleet)), {})
+
+    assert (settings.lease_s, settings.requires_sync) == (lease_s, requires_sync)
+    assert settings.node_name == ("one" if fleet else "local")
+    assert settings.shards == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("", "http://127.0.0.1:8481"),
+        ('[internal]\nadvertise = "https://10.0.0.21:8481"\n', "https://10.0.0.21:8481"),
+    ],
+)
+def test_other_nodes_are_told_where_to_ask(tmp_path: Path, text: str, url: str) -> None:
+    """The address that is advertised, else the one that is listened on."""
+    (tmp_path / "keepsight.toml").write_text(text)
+
+    assert load_settings(tmp_path / "keepsight.toml", {}).place_url == url
+
+
+@pytest.mark.parametrize("url", ["10.0.0.21:8481", "ftp://10.0.0.21", "https://user:secret@10.0.0.21", "https://10.0.0.21/path"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    """A scheme and a place, nothing else."""
+    (tmp_path / "keepsight.toml").write_text(f'[internal]\nadvertise = "{url}"\n')
+
+    with pytest.raises(StartRefused, match="advertise"):
+        load_settings(tmp_path / "keepsight.toml", {})

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from segments.clock import day_of
+from segments.duty import Duty
 from segments.errors import DataDamaged, Refused, StartRefused, TryAgain
+from segments.model import Camera
 from segments.ports import CameraFilter
+from segments.shards import bucket_of
 from segments.stores import sqlite_database
 from segments.stores.sqlite_database import schema_steps
 from segments.stores.sqlite_index import SqliteIndex, open_sqlite_index
@@ -89,7 +94,7 @@ async def test_what_is_no_index_is_refused(tmp_path: Path) -> None:
 
 async def test_a_step_that_fails_leaves_nothing_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A schema step is taken whole or not at all."""
-    broken = [*schema_steps(), (2, "CREATE TABLE half (a INTEGER);\nCREATE TABLE half (b INTEGER);\n")]
+    broken = [*schema_steps(), (998, "CREATE TABLE half (a INTEGER);\nCREATE TABLE half (b INTEGER);\n")]
     monkeypatch.setattr(sqlite_database, "schema_steps", lambda: broken)
     with pytest.raises(sqlite3.OperationalError):
         await open_sqlite_index(path)
@@ -97,6 +102,28 @@ async def test_a_step_that_fails_leaves_nothing_behind(path: Path, monkeypatch: 
     db = sqlite3.connect(path)
     assert db.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     db.close()
+
+
+async def test_an_index_of_the_first_schema_is_brought_up(path: Path) -> None:
+    """Its cameras and credentials lie in their buckets with a stamp, epochs go on, and its leases of shards are over."""
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(schema_steps()[0][1])
+        old.executescript("CREATE TABLE schema_step (number INTEGER NOT NULL PRIMARY KEY) STRICT; INSERT INTO schema_step VALUES (1)")
+        named = "id, name, url, camera_class, area, owner, tier, tags, enabled, sound, transport, trust_clock, pool, added_us"
+        camera = "'gate', 'Gate', 'rtsp://h/', 1, '', '', '', '[]', 1, 'aac', 'auto', 0, 'main', 5"
+        old.execute(f"INSERT INTO camera ({named}) VALUES ({camera})")
+        old.execute("INSERT INTO credential VALUES ('yard', x'00')")
+        old.execute("INSERT INTO lease VALUES (0, 'recorder-1', 41, 1, 0)")
+        old.execute("UPDATE epoch SET highest = 41")
+        old.commit()
+    index = await open_sqlite_index(path)
+    assert list(await index.cameras_in(bucket_of("gate"))) == [Camera("gate", "Gate", "rtsp://h/", 1, pool="main", added_us=5)]
+    assert await index.credentials_in(bucket_of("yard")) == {"yard": b"\0"}
+    assert set(await index.camera_stamps()) == {bucket_of("gate"), bucket_of("yard")}
+    lease = await index.acquire(Duty("record-a"), "node-1", seen=None, now_us=0, ttl_us=10)
+    await index.close()
+    assert lease is not None
+    assert lease.epoch == 42
 
 
 async def test_a_busy_file_is_try_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +138,45 @@ async def test_a_busy_file_is_try_again(path: Path, monkeypatch: pytest.MonkeyPa
     other.execute("ROLLBACK")
     await index.publish(a_row())
     other.close()
+    await index.close()
+
+
+async def test_a_busy_file_is_waited_for_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a file that others keep the first write waits its time and the others hardly, until one succeeds; then all is as before."""
+    monkeypatch.setattr(sqlite_database, "BUSY_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(sqlite_database, "BUSY_AGAIN_S", 0.01)
+    index = await open_sqlite_index(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    for _ in range(2):
+        other.execute("BEGIN IMMEDIATE")
+        waits_s = [await _refused_after_s(index) for _ in range(6)]
+        assert waits_s[0] > 0.4
+        assert sum(waits_s[1:]) < 0.4
+        other.execute("ROLLBACK")
+        await index.publish(a_row())
+    other.close()
+    await index.close()
+
+
+async def _refused_after_s(index: SqliteIndex) -> float:
+    began_s = time.monotonic()
+    with pytest.raises(TryAgain):
+        await index.publish(a_row())
+    return time.monotonic() - began_s
+
+
+async def test_a_write_that_waited_too_long_is_not_done(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not begin in time is given up, so that no row appears later than the write limit after its call."""
+    monkeypatch.setattr(sqlite_database, "QUEUE_LIMIT_S", 0.2)
+    index = await open_sqlite_index(path)
+    long = asyncio.create_task(index._database.write(lambda _: time.sleep(0.4)))
+    await asyncio.sleep(0)
+    with pytest.raises(TryAgain, match="given up"):
+        await index.publish(a_row())
+    await long
+    assert (await index.rows("gate", DAY)).items == []
+    await index.publish(a_row())
+    assert (await index.rows("gate", DAY)).items == [a_row()]
     await index.close()
 
 
@@ -134,11 +200,21 @@ async def test_a_damaged_file_is_data_damaged(path: Path) -> None:
     await index.publish_many(some_rows(400))
     await index.close()
     noise = bytearray(path.read_bytes())
-    noise[8192:] = b"\xa5" * (len(noise) - 8192)
+    half = len(noise) // 8192 * 4096
+    noise[half:] = b"\xa5" * (len(noise) - half)
     path.write_bytes(noise)
     index = await open_sqlite_index(path)
     with pytest.raises(DataDamaged, match="rebuild the index from the pool"):
         await index.rows("gate", DAY)
+    await index.close()
+
+
+async def test_no_cursor_outlives_its_work(path: Path) -> None:
+    """A cursor that a write gives back is closed: ended in the event loop's thread, it would reset a statement that runs in the index's."""
+    index = await open_sqlite_index(path)
+    cursor = await index._database.write(lambda db: db.execute("DELETE FROM batch"))
+    with pytest.raises(sqlite3.ProgrammingError, match="closed cursor"):
+        cursor.fetchone()
     await index.close()
 
 
@@ -156,13 +232,14 @@ async def test_a_closed_index_says_so(path: Path) -> None:
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
+from segments.duty import Duty
 from segments.stores.sqlite_index import open_sqlite_index
 from tests.builders import a_row
 
 async def main(path, name):
     index = await open_sqlite_index(path)
     for n in range(10**6 if name == "endless" else 25):
-        lease = await index.acquire(n % 3, name, now_us=0, ttl_us=10**9)
+        lease = await index.acquire(Duty("record-a", n % 3, 3), name, seen=None, now_us=0, ttl_us=10**9)
         await index.publish(a_row(run=f"{name}-a-1-1", counter=n))
         print(n, lease.epoch if lease else "-", flush=True)
     await index.close()
@@ -177,7 +254,7 @@ def _start_writer(path: Path, name: str) -> subprocess.Popen[str]:
 
 
 async def test_processes_share_one_file(path: Path) -> None:
-    """Three processes make the file and write at once: no row is lost, each epoch is given once, a shard has one holder."""
+    """Three processes make the file and write at once: no row is lost, each epoch is given once, a duty one holder."""
     writers = [_start_writer(path, name) for name in ("one", "two", "three")]
     outputs = [writer.communicate(timeout=60)[0].splitlines() for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0, 0]
@@ -220,8 +297,12 @@ async def _scans(index: SqliteIndex, path: Path) -> list[str]:
     await index.states("gate", DAY.replace(day=1), after_us=5)
     await index.state_before("gate", NOON_US)
     await index.batch("gate", DAY)
+    await index.cameras_in(7)
+    await index.credentials_in(7)
+    await index.lease(Duty("record-a"))
+    await index.placings("node-1")
     await index._database.read(lambda db: db.set_trace_callback(None))
-    assert len(asked) == 10
+    assert len(asked) == 14
     with closing(sqlite3.connect(path)) as db:
         lines = [line for query in asked for *_, line in db.execute(f"EXPLAIN QUERY PLAN {query}")]
     return [line for line in lines if line.startswith("SCAN")]

@@ -12,9 +12,10 @@ from recorder.spool_folder import sealed_files, stubs
 from recorder.uploader import LONGEST_WAIT_S, Uploader, UploadSettings
 from segments.commit import CommitRules
 from segments.errors import Refused, TryAgain
-from tests.builders import NOON_US, a_batch, a_camera
-from tests.fakes import ForeignObjects, SwitchedObjects, a_sealed_file, keys_of, settled
-from tests.upload_node import Node, key_of
+from segments.pools import PoolRules, PoolState
+from tests.builders import NOON_US, a_camera
+from tests.fakes import ForeignObjects, a_sealed_file, settled
+from tests.upload_node import ONE_POOL, Node, key_of
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ async def test_the_oldest_goes_first_also_over_cameras_and_stubs(node: Node) -> 
     node.uploader = Uploader(
         node.folder,
         pools={"main": node.objects},
-        default_pool="main",
+        rules=ONE_POOL,
         index=node.index,
         clock=node.clock,
         settings=UploadSettings(at_once=1),
@@ -111,27 +112,11 @@ async def test_a_pool_that_is_not_configured_is_named(node: Node) -> None:
     assert "pool 'archive'" in alarm
     assert made.path.exists()
     node.uploader._pools = {"main": node.objects, "archive": node.objects}
+    node.uploader._rules = PoolRules({"main": PoolState.OPEN, "archive": PoolState.OPEN}, "main")
     node.clock.move(1)
     await node.uploader.work()
     assert node.uploader.alarms == []
     assert node.left() == []
-
-
-async def test_a_camera_has_its_own_pool(tmp_path: Path) -> None:
-    """The row names the pool its object is in, also after a new start of the uploader, also for a camera that was removed."""
-    node = Node(tmp_path)
-    other = SwitchedObjects()
-    await node.index.add_camera(a_camera("door", pool="other"))
-    await node.index.add_camera(a_camera("gate"))
-    for camera in ("door", "gate", "gone"):
-        a_sealed_file(tmp_path, camera=camera)
-    uploader = Uploader(tmp_path, pools={"main": node.objects, "other": other}, default_pool="main", index=node.index, clock=node.clock)
-
-    await uploader.work()
-
-    pools = {camera: [row.pool for row in (await node.index.rows(camera, a_batch().day)).items] for camera in ("door", "gate", "gone")}
-    assert pools == {"door": ["other"], "gate": ["main"], "gone": ["main"]}
-    assert [key.split("/")[0] for key in await keys_of(other.inner)] == ["door"]
 
 
 async def test_an_unknown_pool_is_not_guessed(node: Node) -> None:
@@ -343,7 +328,7 @@ async def test_a_hint_wakes_it(node: Node) -> None:
     node.uploader = Uploader(
         node.folder,
         pools={"main": node.objects},
-        default_pool="main",
+        rules=ONE_POOL,
         index=node.index,
         clock=node.clock,
         settings=UploadSettings(scan_s=3600),

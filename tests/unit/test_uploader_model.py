@@ -43,7 +43,7 @@ class Whatever(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.folder = Path(type(self).base) / str(id(self))
         self.folder.mkdir()
-        self.node = Node(self.folder, kind=self.kind)
+        self.node = Node(self.folder, kind=self.kind, at_once=1)  # so that a run can be repeated
         self.loop.run_until_complete(self.node.index.inner.add_camera(a_camera()))
         self.made: list[Sealed] = []
 
@@ -61,7 +61,7 @@ class Whatever(RuleBasedStateMachine):
         assert self.node.uploader.alarms == []
 
     async def settle(self) -> tuple[dict[str, str], dict[str, str]]:
-        for _ in range(3):
+        for _ in range(6):
             self.node.clock.move(60)
             await self.node.uploader.work()
         return await self.all()

@@ -1,0 +1,1 @@
+"""What the programs count of themselves, for Prometheus. Wrappers count what passes through ports; the rooms know nothing of it."""

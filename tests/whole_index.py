@@ -1,0 +1,45 @@
+"""An index with something of everything in it, for tests that go through whole indexes."""
+
+from __future__ import annotations
+
+from segments.clock import US_PER_DAY, US_PER_S
+from segments.duty import Duty
+from segments.model import BatchState, PartitionKind
+from segments.ports import Index
+from tests.builders import NOON_US, a_batch, a_camera, a_change, a_loss, a_run, at, some_fragments, some_rows
+
+CAMERAS = ("gate", "gate-2", "yard", "35020000001310000001")
+DAYS = 3
+ROWS_A_DAY = 7
+EPOCH = 41
+"""The highest that was given."""
+
+
+async def fill(index: Index, *, cameras: tuple[str, ...] = CAMERAS, days: int = DAYS, rows_a_day: int = ROWS_A_DAY) -> None:
+    """Cameras with footage of some days, one run of which lasts from one month into the next, with states, batches and epochs given."""
+    await index.spend_epochs(EPOCH - 1)
+    assert await index.acquire(Duty("record-a"), "node-1", seen=None, now_us=NOON_US, ttl_us=US_PER_S) is not None
+    for n, camera in enumerate(cameras):
+        await index.add_camera(a_camera(camera, latitude=24.1 + n / 3, tags=("门口", f"n{n}"), twice=n == 1))
+        await index.put_credential(camera, bytes(range(n, n + 60)))
+        await index.put_run(a_run(camera=camera, notes=("sound left out",), init=bytes(range(256)) * 5))
+        long = at("2026-03-31T23:00:00Z")
+        await index.put_run(
+            a_run(camera=camera, id="home-a-2-1", start_us=long, last_us=long + US_PER_DAY, ended=True, end_cause="camera-away")
+        )
+        for day in range(days):
+            await index.publish_many(rows_of(camera, day, rows_a_day))
+        await index.put_state(a_change(camera=camera))
+        await index.put_state(a_loss(camera=camera, at_us=at("2026-01-02T03:04:05.678901Z"), detail="时钟"))
+    await index.put_batch(a_batch(camera=cameras[0], state=BatchState.HELD, decided_us=NOON_US + 5), expect=None)
+
+
+def rows_of(camera: str, day: int, count: int = ROWS_A_DAY):
+    """The rows of one of its days."""
+    return some_rows(count, camera=camera, start_us=NOON_US + day * US_PER_DAY, fragments=some_fragments(3))
+
+
+PARTITIONS = {PartitionKind.RUNS: 2, PartitionKind.ROWS: DAYS, PartitionKind.STATES: 2}
+"""How many partitions a camera has of each kind; the first one has a batch beside them."""
+ITEMS = len(CAMERAS) * (3 + DAYS * ROWS_A_DAY + 2) + 1
+"""All items, a run once in each of its months."""
