@@ -1,0 +1,1 @@
+"""Tests of what carries the product to machines: manifests, images, units."""
