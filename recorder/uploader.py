@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from recorder.mend import mend
 from recorder.run_end import EndedRun, ended_runs, forget
 from recorder.sealed import read_sealed, read_stub, write_stub
 from recorder.spool_folder import SpoolFile, SpoolKind, remove, sealed_files, shrink_to_stub, stubs
+from recorder.watched_index import WatchedIndex
 from recorder.watched_pool import WatchedPool
 from segments.clock import Clock
 from segments.commit import CommitIndex, CommitRules, Committed, commit, commit_stored, store_object
@@ -86,7 +87,8 @@ class Uploader:
         self._folder = folder
         self._pools = pools
         self._rules = rules
-        self._index = index
+        self._watched_index = WatchedIndex(index, clock)
+        self._index = cast("UploadIndex", self._watched_index)
         self._clock = clock
         self._tell_indexed = indexed
         self._settings = settings
@@ -147,7 +149,7 @@ class Uploader:
         async with asyncio.TaskGroup() as tasks:
             for file in self._due(files, lambda file: file.path):
                 await places.acquire()
-                if self._pool_names.get(file.camera) in self._silent:
+                if self._pool_names.get(file.camera) in self._silent or (file.kind is SpoolKind.STUB and self._watched_index.silent):
                     places.release()
                     continue
                 task = tasks.create_task(self._attempt(file.path, partial(self._one, file)))
