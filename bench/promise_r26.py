@@ -36,6 +36,7 @@ CAMERAS = 6
 SHORT_S, FULL_S = 120.0, 7200.0
 EVERY_S = 30.0
 HANG_S = 6.0
+DRAIN_S = 5.0
 SEED = 26
 GROWTH = 0.01
 """Of the memory, in an hour."""
@@ -68,8 +69,9 @@ async def kill_program(place: Town, name: str, words: str) -> None:
 
 
 async def restart(place: Town, name: str) -> None:
-    """A node is drained, shut down, started and taken in again."""
-    await asyncio.to_thread(place.site.must, "fleet", "drain", name, "--wait")
+    """A node is drained as far as it goes (the camera of both nodes stays), shut down, started and taken in again."""
+    await asyncio.to_thread(place.site.must, "fleet", "drain", name)
+    await asyncio.sleep(DRAIN_S)
     await asyncio.to_thread(place.site.nodes[name].end)
     place.site.nodes[name].start()
     await asyncio.to_thread(place.site.must, "fleet", "resume", name)

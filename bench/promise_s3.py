@@ -1,9 +1,9 @@
 """S3: index writes through our port, rows a second into Cassandra, against the driver's own execute_concurrent_with_args.
 
 (a) live: single rows of many cameras, 100 in flight on either side. (b) in bulk: whole camera-days, as a rebuild or a copy writes them.
-Both sides begin with the same rows as values, use the same prepared statement, and write in turns to a server of their own that is compiled
-as in service (log synced periodically: with a sync for each write the disk, not the client, would be measured). At the end the table must
-hold every row of both.
+Both sides begin with the same rows as values, use the same prepared statement, the same way to a server (by token, quorum of the data
+centre), and write in turns to a server of their own that is compiled as in service (log synced periodically: with a sync for each write the
+disk, not the client, would be measured). At the end the table must hold every row of both.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cassandra.cluster import Session
+from cassandra import ConsistencyLevel
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
 from cassandra.concurrent import execute_concurrent_with_args
+from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
 
 from bench.promise import read_form, report
 from segments.clock import US_PER_S
@@ -30,6 +32,8 @@ from tests.servers.cassandra import CassandraServer, Setup
 
 IN_FLIGHT = 100
 DAY_ROWS = 1440
+WARM_UP = 2
+"""Turns that do not count: the server is compiled as it goes."""
 GATE_LIVE, GATE_BULK = 0.9, 2.5
 FRAGMENTS = some_fragments()
 """30 of them, as a segment of a minute has."""
@@ -37,7 +41,7 @@ FRAGMENTS = some_fragments()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many turns each side has, and how many rows one has; a turn of either side that does not count comes first."""
+    """How many turns each side has, and how many rows one has."""
 
     turns: int
     live_rows: int
@@ -122,10 +126,10 @@ def bulk_rows(turn: int, days: int) -> list[Row]:
 async def in_turns(ours: Callable, peer: Callable, make_rows: Callable[[int], list[Row]], turns: int) -> Rates:
     """Each side writes rows of its own, one after the other; who begins changes."""
     rates = Rates()
-    for turn in range(-1, turns):
+    for turn in range(-WARM_UP, turns):
         sides: Iterable[tuple[Callable, list[float]]] = [(ours, rates.ours), (peer, rates.peer)]
         for number, (write, kept) in enumerate(sides if turn % 2 else reversed(list(sides))):
-            rate = await write(make_rows(2 * turn + number + 2))
+            rate = await write(make_rows(2 * (turn + WARM_UP) + number))
             if turn >= 0:
                 kept.append(rate)
     return rates
@@ -135,13 +139,17 @@ async def measure(server: CassandraServer, plan: Plan) -> tuple[Rates, Rates]:
     """Live, then in bulk; raises AssertionError if a row is missing."""
     settings = await server.new_keyspace()
     index = await open_cassandra_index(settings)
+    policy = TokenAwarePolicy(DCAwareRoundRobinPolicy(settings.datacenter))
+    profile = ExecutionProfile(policy, consistency_level=ConsistencyLevel.LOCAL_QUORUM)
+    peer = Cluster(settings.hosts, port=settings.port, protocol_version=5, execution_profiles={EXEC_PROFILE_DEFAULT: profile})
     try:
-        sides = Sides(index, server.session, settings.keyspace)
+        sides = Sides(index, await asyncio.to_thread(peer.connect), settings.keyspace)
         live = await in_turns(sides.ours_live, sides.peer, lambda turn: live_rows(turn, plan.live_rows), plan.turns)
         print(f"(a) live: {live}", flush=True)
         bulk = await in_turns(sides.ours_bulk, sides.peer, lambda turn: bulk_rows(turn, plan.bulk_days), plan.turns)
         print(f"(b) in bulk: {bulk}", flush=True)
     finally:
+        await asyncio.to_thread(peer.shutdown)
         await index.close()
     found = sum(1 for _ in _all_rows(server.session, settings.keyspace))
     assert found == sides.written, f"{found} rows of {sides.written} are there"

@@ -17,7 +17,9 @@ import inspect
 import io
 import json
 import os
+import random
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -30,7 +32,7 @@ import httpx2
 
 from segments.clock import US_PER_S
 from tests.builders import at
-from tests.servers.processes import Program, free_port
+from tests.servers.processes import Program
 from tests.servers.ray_cluster import Machine, RayCluster
 from tests.servers.safe_cassandra import SafeCassandra
 from tests.service import KEEPSIGHT, moment
@@ -44,6 +46,15 @@ from deploy.fleet.node_orders import node_orders
 from segments.clock import SystemClock
 run_until_told(lambda: LocalFleet(node_orders().programs, clock=SystemClock()).run())
 """
+
+
+def quiet_port() -> int:
+    """A loopback port nobody listens on, and none that the system gives away by itself: Ray takes dozens of those while nodes start."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True)
@@ -79,12 +90,12 @@ class FleetSite:
         """Of all nodes, each in a folder of its name."""
         self.config = folder / "keepsight.toml"
         self.nodes: dict[str, Machine] = {}
-        self.internal_ports = {name: free_port() for name in names}
+        self.internal_ports = {name: quiet_port() for name in names}
         self._cassandra = cassandra
         self._ray = ray
         self._index_ports = index_ports or {}
         self._settings = settings
-        self._api_port = free_port()
+        self._api_port = quiet_port()
         self._api: Program | None = None
         self._client: httpx2.AsyncClient | None = None
 
@@ -226,8 +237,8 @@ class FleetSite:
         """All that a node's programs have said."""
         if self._ray is None:
             return self.nodes[name].log
-        files = sorted((self._ray.folder / name).glob("session_*/logs/worker-*.err"))
-        return "\n".join(file.read_text(errors="replace") for file in files if not file.is_symlink())
+        files = {file.resolve() for file in (self._ray.folder / name).glob("session_*/logs/worker-*.err")}
+        return "\n".join(file.read_text(errors="replace") for file in sorted(files))
 
     # --- doing ---
 
@@ -265,7 +276,7 @@ class FleetSite:
             "KEEPSIGHT_NODE__NAME": name,
             "KEEPSIGHT_SITE__FOLDER": str(self.folder / name),
             "KEEPSIGHT_SPOOL__FOLDER": str(self.spool / name),
-            "KEEPSIGHT_INTERNAL__PORT": str(self.internal_ports.get(name) or free_port()),
+            "KEEPSIGHT_INTERNAL__PORT": str(self.internal_ports.get(name) or quiet_port()),
             "KEEPSIGHT_INDEX__PORT": str(self._index_ports.get(name, self._cassandra.server.port)),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "KEEPSIGHT_"))}

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.fleet.local import LocalFleet, Program
+from deploy.fleet.local import FleetStopped, LocalFleet, Program
 from segments.clock import Clock
 from segments.errors import KeepsightError, StartRefused
 
@@ -81,9 +81,11 @@ class Guardian:
         while True:
             try:
                 await self._keep()
+            except* FleetStopped:
+                self._trouble = "it refuses to start; its own words are in the log of its node"
             except* KeepsightError as refused:
                 self._trouble = "; ".join(str(error) for error in refused.exceptions)
-                log.error("guardian.failed: %s: %s; tried again in %g s", self._program, self._trouble, TRY_AGAIN_S)
+            log.error("guardian.failed: %s: %s; tried again in %g s", self._program, self._trouble, TRY_AGAIN_S)
             self._restarts = self.report().restarts + 1
             self._fleet = None
             await self._clock.sleep(TRY_AGAIN_S)
