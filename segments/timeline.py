@@ -80,19 +80,28 @@ def footage_rank(start_us: int, run: str) -> tuple[int | str, ...]:
 def joined(footage: Iterable[Footage]) -> list[Footage]:
     """Each moment of footage once, in order of time, with neighbours of a run joined over gaps that only the slew of its clock made."""
     together: list[Footage] = []
+    begun: Footage | None = None
+    end_us = 0
     for one in _settled(footage):
-        last = together[-1] if together else None
-        if last is not None and last.run == one.run and last.codecs == one.codecs and one.start_us - last.end_us <= SLEW_US:
-            together[-1] = Footage(last.start_us, one.end_us, last.run, last.codecs)
-        else:
-            together.append(one)
+        if begun is None or one.run != begun.run or one.codecs != begun.codecs or one.start_us - end_us > SLEW_US:
+            if begun is not None:
+                together.append(begun._replace(end_us=end_us))
+            begun = one
+        end_us = one.end_us
+    if begun is not None:
+        together.append(begun._replace(end_us=end_us))
     return together
 
 
 def _settled(footage: Iterable[Footage]) -> list[Footage]:
     """Without overlaps, in order of time. Most footage is so already, which is far quicker to see than to settle."""
-    ordered = sorted(one for one in footage if one.end_us > one.start_us)
-    if all(one.end_us <= other.start_us for one, other in pairwise(ordered)):
+    ordered = sorted([one for one in footage if one.end_us > one.start_us])
+    end_us = 0
+    for one in ordered:
+        if one.start_us < end_us:
+            break
+        end_us = one.end_us
+    else:
         return ordered
     claims = (Claim(footage_rank(one.start_us, one.run), one.start_us, one.end_us, (one.run, one.codecs)) for one in _unslewed(ordered))
     return [Footage(claim.start_us, claim.end_us, *claim.value) for claim in settle(claims)]

@@ -133,7 +133,11 @@ def test_a_wrong_configuration_is_3_for_every_command(keepsight: Keepsight, word
     assert str(keepsight.config) in sentence
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in ("timeline", "play", "status", "serve")], ids=" ".join)
+WITHOUT_INDEX = ("timeline", "play", "status", "serve", "doctor")
+"""They ask the running service, or say what is wrong among other things."""
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in WITHOUT_INDEX], ids=" ".join)
 def test_an_index_that_cannot_be_used_is_3(keepsight: Keepsight, words: list[str]) -> None:
     """The reason is said in a sentence; a file that is no index is left as it is."""
     index = keepsight.folder / "keepsight-data" / "index.sqlite"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deploy.cli_frame import out
 from deploy.settings import load_settings
 from deploy.wiring import open_stores
 from segments.clock import day_of
@@ -71,7 +72,7 @@ def test_pools_tell_what_they_hold_once_counted(keepsight: Keepsight, monkeypatc
     }
     assert (found["main"]["share"], found["main"]["first"], found["main"]["last"]) == (0.2, DAY, DAY)
     assert found["gone"]["state"] == "not configured"
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(out, "width", 160)
     text = keepsight("pools", code=1).stdout
     assert "200 B of 1.0 kB (20%)" in text
     assert "gone: its footage cannot be read" in text

@@ -109,7 +109,7 @@ async def test_too_many_requests_in_all() -> None:
 
 async def test_costly_requests_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many of a client, half of all turns, are worked on; whose turn does not come gets 429; cheap ones are answered meanwhile."""
-    monkeypatch.setattr(limits, "TURN_S", 0.05)
+    monkeypatch.setattr(limits, "TURN_S", 1.0)
     live = Held()
     api = Api(live=live)
     await api.index.add_camera(a_camera())
@@ -123,7 +123,7 @@ async def test_costly_requests_wait_for_their_turn(monkeypatch: pytest.MonkeyPat
         other = asyncio.create_task(ask(path, "192.0.2.2", params=asked(0, 1)))
         await settled()
         with_other = live.waiting
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.5)
         live.go.set()
         codes = sorted([(await task).status_code for task in tasks])
         assert (await other).status_code == 200
@@ -235,7 +235,7 @@ async def test_a_long_timeline_stops_nobody() -> None:
 
     pause_s, whole_s = await longest_pause_s(api.get("cameras/gate/timeline", params=asked(0, 400_000)))
 
-    assert pause_s < whole_s / 2
+    assert pause_s < 0.9 * whole_s
 
 
 async def test_a_long_playlist_stops_nobody() -> None:
@@ -253,7 +253,7 @@ async def test_a_long_playlist_stops_nobody() -> None:
 
     pause_s, whole_s = await longest_pause_s(api.get("cameras/gate/hls/media.m3u8", params=asked(0, 86_000)))
 
-    assert pause_s < whole_s / 2
+    assert pause_s < 0.9 * whole_s
 
 
 async def test_work_in_the_loop_is_seen() -> None:
@@ -263,7 +263,7 @@ async def test_work_in_the_loop_is_seen() -> None:
         time.sleep(0.1)  # noqa: ASYNC251 - that is the fault
 
     pause_s, whole_s = await longest_pause_s(work())
-    assert pause_s > whole_s / 2
+    assert pause_s > 0.9 * whole_s
 
 
 # --- the recording side is spared ---
