@@ -54,10 +54,10 @@ async def town(cameras: int, *, twice: bool = True, **settings: Mapping[str, Any
         cassandra = stack.enter_context(safe_cassandra(folder))
         once = tuple(f"camera-{n}" for n in range(cameras))
         async with FleetSite(folder / "site", cassandra, **settings) as site:
-            twice = {"url": server.url("load/twice"), "twice": "true"}
-            await asyncio.to_thread(
-                site.add, {name: {"url": server.url(f"h264/{name}"), "twice": "false"} for name in once} | {TWICE: twice}
-            )
-            made = Town(site, once)
+            added = {name: {"url": server.url(f"h264/{name}"), "twice": "false"} for name in once}
+            if twice:
+                added[TWICE] = {"url": server.url("load/twice"), "twice": "true"}
+            await asyncio.to_thread(site.add, added)
+            made = Town(site, once, (TWICE,) if twice else ())
             await made.settled()
             yield made

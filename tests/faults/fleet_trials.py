@@ -79,15 +79,20 @@ async def gaps_since(site: FleetSite, cameras: Sequence[str], since_us: int) -> 
     return found
 
 
-async def lose_node(site: FleetSite, name: str, cameras: Sequence[str]) -> Gaps:
-    """A node is killed whole; when others record its cameras it is started again, and uploads what its disk held. The gaps of all."""
+async def lose_node(site: FleetSite, name: str, cameras: Sequence[str], *, hangs: bool = False) -> Gaps:
+    """A node is killed whole, or `hangs` for good; when others record its cameras it is started again, and uploads what its disk held.
+
+    The gaps of all these cameras.
+    """
     began_us = now_us()
     await asyncio.sleep(BEFORE_S)
     left = _written_runs(site, name)
     lost_us = now_us()
-    await asyncio.to_thread(site.nodes[name].kill)
+    node = site.nodes[name]
+    await asyncio.to_thread(node.pause if hangs else node.kill)
     await site.wait_for(lambda: site.records_since(lost_us + 2 * US_PER_S, *cameras))
-    site.nodes[name].start()
+    await asyncio.to_thread(node.kill)
+    node.start()
     await site.wait_for(lambda: not any(run.exists() for run in left), UPLOADED_LIMIT_S)
     return await gaps_since(site, cameras, began_us)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from segments.clock import US_PER_S
-from tests.faults.fleet_trials import gaps_since, lose_node, now_us, recorded_by, restart_in_turn
+from tests.faults.fleet_trials import gaps_since, now_us, recorded_by, restart_in_turn
 from tests.fleet_site import FleetSite
 from tests.servers.ray_cluster import RayCluster
 from tests.servers.rtsp import RtspServer
@@ -142,15 +143,6 @@ async def test_recording_and_takeover_do_without_the_head(calm: FleetSite, ray_c
     assert (await gaps_since(calm, CAMERAS, began_us)).worst_s <= GAP_S
 
 
-async def test_a_lost_node_comes_back_into_the_fleet(calm: FleetSite) -> None:
-    """All of it is killed, Ray's processes too: the gap is at most 6 s, and when its Ray is started again its programs are."""
-    name = max(NODES, key=lambda name: len(recorded_by(calm, name)))
-    gaps = await lose_node(calm, name, CAMERAS)
-    await calm.wait_for(lambda: is_whole(calm), 90)
-
-    assert gaps.worst_s <= GAP_S, gaps
-
-
 async def test_nodes_restarted_in_turn_lose_nothing(calm: FleetSite) -> None:
     """Drained, its Ray shut down and started, taken in again: no camera misses two seconds (R13)."""
     gaps = await restart_in_turn(calm, CAMERAS)
@@ -158,13 +150,14 @@ async def test_nodes_restarted_in_turn_lose_nothing(calm: FleetSite) -> None:
     assert gaps.worst_s <= 2.0, gaps
 
 
-def test_without_a_token_there_is_no_fleet(tmp_path: Path) -> None:
+async def test_without_a_token_there_is_no_fleet(tmp_path: Path) -> None:
     """R25 (1): the start is refused with a sentence that says what to set."""
     config = tmp_path / "keepsight.toml"
     config.write_text('[fleet]\nkind = "ray"\n[index]\nkind = "cassandra"\nhosts = ["127.0.0.1"]\ndatacenter = "dc1"\n')
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     command = [sys.executable, "-c", "from deploy.cli import main; main()", "fleet", "start", "--config", str(config)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    run = partial(subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = await asyncio.to_thread(run)
 
     assert done.returncode == 3
     assert "RAY_AUTH_MODE=token" in done.stderr

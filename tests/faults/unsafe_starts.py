@@ -144,7 +144,7 @@ class Surroundings:
     def set_default_superuser(self, *, on: bool) -> None:
         """Whether everybody may log in as superuser, as in every Cassandra when it is new."""
         flag = str(on).lower()
-        self.login.session.execute(f"ALTER ROLE cassandra WITH PASSWORD = 'cassandra' AND LOGIN = {flag} AND SUPERUSER = {flag}")
+        self.login.session.execute(f"ALTER ROLE cassandra WITH LOGIN = {flag} AND SUPERUSER = {flag}")
 
     async def start(self, start: Start, folder: Path, *, checks: bool = True) -> Started:
         """Starts, waits until it has ended or serves, and ends it; `checks` off takes the checks out of the program."""
