@@ -35,8 +35,9 @@ class Town:
 
     async def settled(self) -> None:
         """Waits until all cameras are recorded, by both nodes where that is wanted, and both carry some of the others."""
+        since_us = now_us()
         await self.site.wait_for(lambda: self.site.records_since(now_us() - 6 * US_PER_S, *self.cameras), 120)
-        await self.site.wait_for(lambda: all(recorded_by(self.site, name) >= set(self.twice) for name in self.site.nodes), 120)
+        await self.site.wait_for(lambda: all(recorded_by(self.site, name, since_us) >= set(self.twice) for name in self.site.nodes), 120)
 
     def busiest(self) -> str:
         """The node that records most."""

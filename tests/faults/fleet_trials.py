@@ -15,7 +15,7 @@ from tests.fleet_site import FleetSite
 
 NOT_YET_DURABLE_US = 4 * US_PER_S
 """What is so young may not be in any answer yet."""
-WRITTEN_S = 4.0
+WRITTEN_US = 4 * US_PER_S
 CALM_S = 12.0
 """Moves for balance come after ten seconds of calm."""
 BEFORE_S = 3.0
@@ -41,17 +41,18 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def recorded_by(site: FleetSite, name: str) -> set[str]:
-    """The cameras of which a node has written something to its spool in the last seconds."""
-    return {run.parent.name for run in _written_runs(site, name)}
+def recorded_by(site: FleetSite, name: str, since_us: int | None = None) -> set[str]:
+    """The cameras of which a node has written something to its spool since, or in the last seconds: those of a lost node too."""
+    return {run.parent.name for run in _written_runs(site, name, since_us)}
 
 
-def _written_runs(site: FleetSite, name: str) -> set[Path]:
+def _written_runs(site: FleetSite, name: str, since_us: int | None = None) -> set[Path]:
     """The folders of the runs a node is writing."""
     found = set()
+    since_us = now_us() - WRITTEN_US if since_us is None else since_us
     for path in (site.spool / name).glob("*/*/*.part"):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime < WRITTEN_S:
+            if path.stat().st_mtime_ns // 1000 > since_us:
                 found.add(path.parent)
     return found
 

@@ -69,8 +69,9 @@ async def town(
 @pytest_asyncio.fixture(loop_scope="module")
 async def calm(town: Town) -> Town:
     """The town with all cameras recorded, and both nodes at work: as a test finds it."""
+    since_us = now_us()
     await town.site.wait_for(lambda: town.site.records_since(now_us() - 6 * US_PER_S, *town.cameras))
-    await town.site.wait_for(lambda: all(TWICE in recorded_by(town.site, name) for name in NODES))
+    await town.site.wait_for(lambda: all(TWICE in recorded_by(town.site, name, since_us) for name in NODES))
     return town
 
 
@@ -240,8 +241,9 @@ async def test_a_stepped_clock_moves_nothing(calm: Town, tmp_path: Path) -> None
 async def restart(town: Town, name: str) -> None:
     """A node is lost and back, with what it records."""
     await asyncio.to_thread(town.site.nodes[name].kill)
+    since_us = now_us()
     town.site.nodes[name].start()
-    await town.site.wait_for(lambda: TWICE in recorded_by(town.site, name))
+    await town.site.wait_for(lambda: TWICE in recorded_by(town.site, name, since_us))
 
 
 async def test_a_camera_recorded_twice_loses_no_frame(calm: Town) -> None:

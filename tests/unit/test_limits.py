@@ -25,6 +25,7 @@ from segments.ports import Page
 from segments.stores.memory_index import MemoryIndex
 from tests.api import Api, FakeLive, asked
 from tests.builders import NOON_US, a_camera, a_run, some_rows
+from tests.fakes import until
 
 FEW = Limits(requests=3, requests_per_client=2, costly=2, costly_per_client=2)
 
@@ -75,13 +76,6 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Lets everything run until this holds: work goes to threads, which take the time they take."""
-    async with asyncio.timeout(30):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 async def test_one_client_too_many_requests() -> None:
     """The third at once is a problem with the time to wait; another client is answered; and afterwards so is the first again."""
     live = Held()
@@ -128,7 +122,7 @@ async def test_costly_requests_wait_for_their_turn(monkeypatch: pytest.MonkeyPat
         cheap = await ask("cameras")
         other = asyncio.create_task(ask(path, "192.0.2.2", params=asked(0, 1)))
         await until(lambda: live.waiting == 3)
-        await until(lambda: sum(task.done() for task in tasks) == 5)
+        await until(lambda: sum(task.done() for task in tasks) == 5, limit=20_000)
         live.go.set()
         codes = sorted([(await task).status_code for task in tasks])
         assert (await other).status_code == 200
