@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bench.process_cost import Usage, pss_bytes, usage
 from bench.stand_in import StandIn
-from deploy.processes import command_for
-from deploy.recorder_process import RecorderOrders
+from deploy.programs import command_for
+from deploy.recorder_orders import RecorderOrders
 from tests.media import LOAD, Clips
 from tests.servers.rtsp import RtspServer
 

@@ -79,7 +79,7 @@ async def restart(place: Town, name: str) -> None:
 
 FAULTS: dict[str, Callable[[Town, str], Awaitable[object]]] = {
     "recorder killed": lambda place, name: kill_program(place, name, "deploy.recorder_process"),
-    "uploader killed": lambda place, name: kill_program(place, name, "deploy.processes"),
+    "uploader killed": lambda place, name: kill_program(place, name, "deploy.uploader_process"),
     "node lost": lambda place, name: lose_node(place.site, name, place.cameras),
     "node hung": lambda place, name: hang_node(place.site, name, place.cameras, HANG_S),
     "node restarted": restart,

@@ -96,7 +96,7 @@ def resume(node: NodeName, config: Config = None) -> None:
 
 def api(config: Config = None) -> None:
     """Run the API and the page alone, beside a fleet that records elsewhere. Ends in order on Ctrl-C or SIGTERM."""
-    from deploy.processes import run_api
+    from deploy.api_process import run_api
 
     settings = settings_of(config)
     set_up_logs("api", settings.logs.format)
@@ -107,7 +107,7 @@ async def serve_ray(settings: Settings, config: Path | None) -> None:
     """The Ray fleet started, and the API here; when it ends, the fleet goes on."""
     from deploy.fleet.local import LocalFleet
     from deploy.fleet.node_orders import ELSEWHERE
-    from deploy.serve import programs
+    from deploy.programs import programs
 
     await asyncio.to_thread(_start, settings)
     only_api = [program for program in programs(settings, config) if program.name == ELSEWHERE]

@@ -17,6 +17,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
+from deploy.api_process import CONSOLE
 from deploy.archive import entry_of
 from deploy.demo_cameras.cameras import DemoCamera, demo_cameras
 from deploy.demo_cameras.child import CameraPlace, camera_process
@@ -24,7 +25,6 @@ from deploy.demo_checks import CameraCheck, Check, check_status
 from deploy.fleet.child import run_until_told
 from deploy.live_table import Watcher, shown
 from deploy.logs import set_up_logs
-from deploy.processes import CONSOLE
 from deploy.serve import serve
 from deploy.settings import ENVIRONMENT_PREFIX, Settings, load_settings
 from deploy.wiring import camera_sealer, open_stores

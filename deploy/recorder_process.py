@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.clock_sync import ClockSync
 from deploy.fleet.child import beside_parent, run_until_told
 from deploy.logs import LogFormat, set_up_logs
+from deploy.recorder_orders import RecorderOrders
 from deploy.sources import SourceOpener
 from recorder.cutter import CutSettings
 from recorder.group_sync import GroupSync
@@ -17,22 +17,6 @@ from recorder.recorder import Recorder, RecorderSettings
 from recorder.spool import Spool, SpoolLimit
 from segments.clock import SystemClock
 from segments.media import TIMESCALE
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderOrders:
-    """All a recorder process is told on its command line: no path of a store, no key."""
-
-    name: str
-    socket: str
-    spool: str
-    max_bytes: int
-    min_free_bytes: int
-    segment_s: int
-    silence_s: float
-    networks: tuple[str, ...]
-    allow_loopback: bool
-    log_format: str = LogFormat.TEXT
 
 
 async def run_recorder(orders: RecorderOrders) -> None:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.clock_sync import ClockSync
-from deploy.fleet.local import LocalFleet, Program
+from deploy.fleet.local import LocalFleet
 from deploy.pool_checks import check_pools
-from deploy.processes import command_for, recorder_orders
+from deploy.programs import programs
 from deploy.safety import problems_of, problems_of_clock, problems_of_files, problems_of_index, refuse
 from deploy.settings import FilePool, Settings
 from deploy.wiring import camera_sealer, internal_key, make_folder, open_stores, pool_folder
@@ -58,17 +58,6 @@ async def serve(settings: Settings, config: Path | None, *, ready: Callable[[Loc
         await check_stores(settings)
     fleet = LocalFleet(programs(settings, config), clock=SystemClock())
     await fleet.run(lambda: ready(fleet))
-
-
-def programs(settings: Settings, config: Path | None) -> list[Program]:
-    """The uploader is stopped last, when recorders have sealed what they had; recorders do not see the environment's keys."""
-    argument = "-" if config is None else str(config.resolve())
-    recorders = [
-        Program(f"recorder-{number}", command_for("recorder", recorder_orders(settings, number)), trusted=False, stage=1)
-        for number in range(settings.fleet.recorders)
-    ]
-    uploader = Program("uploader", command_for("uploader", argument), trusted=True)
-    return [uploader, *recorders, Program("api", command_for("api", argument), trusted=True, stage=1)]
 
 
 def check_port(what: str, host: str, port: int) -> None:

@@ -107,7 +107,7 @@ class Service:
             with contextlib.suppress(OSError, ValueError):
                 words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
                 module, argument = words[words.index("-m") + 1 :][:2]
-                found[json.loads(argument)["name"].partition("-")[2] if module == "deploy.recorder_process" else argument] = child
+                found[_program_name(module, argument)] = child
         return found
 
     def pid(self, name: str) -> int:
@@ -245,6 +245,13 @@ class Service:
 
 
 KEEPSIGHT = [sys.executable, "-c", "from deploy.cli import main; main()"]
+
+
+def _program_name(module: str, argument: str) -> str:
+    """By the words that start it: `deploy.uploader_process CONFIG`, `deploy.recorder_process ORDERS`, or a test's module and `uploader`."""
+    if module == "deploy.recorder_process":
+        return str(json.loads(argument)["name"].partition("-")[2])
+    return module.removeprefix("deploy.").removesuffix("_process") if module.startswith("deploy.") else argument
 
 
 def _children(pid: int) -> list[int]:

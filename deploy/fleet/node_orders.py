@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from deploy.fleet.guardian import NodeOrders
-from deploy.serve import programs
+from deploy.programs import programs
 from deploy.settings import load_settings
 from deploy.wiring import make_folder
 from recorder.spool_folder import check_spool

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cryptography import x509
 from prometheus_client import CollectorRegistry, Gauge
 
 from recorder.spool_folder import free_bytes
@@ -44,6 +43,8 @@ class MachineMetrics:
 
 def expiry_s(path: Path) -> float:
     """When the first certificate of a PEM file runs out, seconds since 1970; raises StartRefused."""
+    from cryptography import x509  # large, and few have certificates
+
     try:
         return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
     except OSError as error:

@@ -12,14 +12,13 @@ from functools import partial
 from typing import Any
 
 import deploy.cli
-import deploy.serve
 import recorder.uploader
-from deploy import processes
+from deploy import programs, uploader_process
 from segments.commit import commit
 
 BEFORE_S = 1.0
 COMMAND = (sys.executable, "-m", "tests.faults.careless")
-_command_for = processes.command_for
+_command_for = programs.command_for
 
 
 async def remove_first(segment: Any, body: Any, **parts: Any) -> Any:
@@ -39,8 +38,8 @@ def serve_with(careless_commit: Any, command: Sequence[str]) -> int:
     """`serve`, or the uploader it starts by this command, with another commit."""
     if sys.argv[1] == "uploader":
         recorder.uploader.commit = careless_commit
-        return processes.main(sys.argv[1:])
-    deploy.serve.command_for = partial(_another_uploader, command)
+        return uploader_process.main(sys.argv[2:])
+    programs.command_for = partial(_another_uploader, command)
     return deploy.cli.main() or 0
 
 

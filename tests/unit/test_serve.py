@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.processes import recorder_orders, run_uploader
-from deploy.serve import check_stores, checked, programs
+from deploy.programs import programs, recorder_orders
+from deploy.serve import check_stores, checked
 from deploy.settings import Settings, load_settings
+from deploy.uploader_process import run_uploader
 from deploy.wiring import internal_key
 from recorder.spool_folder import spool_lock
 from segments.errors import StartRefused

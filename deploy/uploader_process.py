@@ -1,39 +1,23 @@
-"""The programs a fleet starts beside recorders: uploader and api. Each runs until it is told to stop (SIGTERM) and then ends in order."""
+"""The uploader's program: a node's place among the fleet's, and all that moves footage from its spool to pool and index."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
-import os
 import sys
-from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 
-from deploy.fleet.child import beside_parent, run_until_told
-from deploy.health import live_part
-from deploy.logs import set_up_logs
+from deploy.configured_program import run_configured
 from deploy.metrics.probes import PoolProbes
-from deploy.metrics.requests import RequestMetrics
 from deploy.metrics.silence import WatchedEdge
 from deploy.node_facts import NodeParts, node_status, watch_node
 from deploy.node_place import node_place
 from deploy.pool_checks import check_pools
-from deploy.recorder_process import RecorderOrders
 from deploy.safety import refuse_unsafe
-from deploy.settings import Settings, load_settings
-from deploy.tls import api_certificate, internal_certificate, trust_in_nodes
+from deploy.settings import Settings
+from deploy.tls import internal_certificate
 from deploy.watch import Watch
 from deploy.web_server import Listening, serve_http
-from deploy.wiring import api_token, internal_key, make_folder, open_stores
-from playback.app import create_app
-from playback.limits import Limits
-from playback.live_client import LiveClient
-from playback.live_places import LivePlaces
-from playback.live_shared import SharedLive
-from playback.services import Services
+from deploy.wiring import internal_key, make_folder, open_stores
 from recorder.link import listen
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
@@ -46,29 +30,8 @@ from segments.clock import US_PER_DAY, SystemClock
 from segments.commit import CommitRules
 from segments.errors import KeepsightError
 
-log = logging.getLogger(__name__)
-
 LAST_WORK_S = 5.0
 """At the end, each of: writing states, a last upload. What is not done then is done at the next start."""
-API_NICENESS = 10
-"""Where processors are scarce, recorders and uploader go before the API: about nine to one."""
-CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
-
-
-def recorder_orders(settings: Settings, number: int) -> RecorderOrders:
-    """What a recorder of this node needs to know of the settings."""
-    return RecorderOrders(
-        name=f"{settings.site.name}-recorder-{number}",
-        socket=str(settings.socket_path),
-        spool=str(settings.spool_folder),
-        max_bytes=settings.spool.max_bytes,
-        min_free_bytes=settings.spool.min_free_bytes,
-        segment_s=settings.recording.segment_s,
-        silence_s=settings.recording.silence_s,
-        networks=tuple(str(network) for network in settings.cameras.networks),
-        allow_loopback=settings.cameras.allow_loopback,
-        log_format=settings.logs.format,
-    )
 
 
 async def run_uploader(settings: Settings) -> None:
@@ -121,52 +84,6 @@ async def _run_uploader(settings: Settings) -> None:
             await asyncio.shield(_end_uploader(place.shards, uploader))
 
 
-async def run_api(settings: Settings) -> None:
-    """Serves the API and the page."""
-    os.nice(API_NICENESS)
-    await refuse_unsafe(settings)
-    at = Listening(settings.api.host, settings.api.port, api_certificate(settings))
-    clock = SystemClock()
-    connect = partial(LiveClient, key=internal_key(settings), tls=trust_in_nodes(settings))
-    watch = Watch("api", settings, clock)
-    requests = RequestMetrics(watch.metrics.registry, clock)
-    async with open_stores(settings) as opened:
-        stores = watch.stores(opened)
-        live = LivePlaces(stores.index, connect, clock)
-        watch.parts.append(live_part(live))
-        services = Services(
-            index=stores.index,
-            pools=stores.pools,
-            live=SharedLive(requests.live(live)),
-            clock=clock,
-            site=settings.site.name,
-            token=api_token(settings),
-            console=CONSOLE,
-            hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
-            limits=Limits(**settings.limits.model_dump()),
-        )
-        try:
-            await serve_http(watch.around(requests.app(create_app(services))), at)
-        finally:
-            await live.close()
-
-
-def main(arguments: list[str]) -> int:
-    """`uploader CONFIG` or `api CONFIG`; CONFIG is a path, or `-` for defaults and environment."""
-    program, argument = arguments
-    set_up_logs(program)
-
-    async def run() -> None:
-        settings = load_settings(None if argument == "-" else Path(argument))
-        set_up_logs(program, settings.logs.format)
-        await beside_parent(run_uploader(settings) if program == "uploader" else run_api(settings))
-
-    return run_until_told(run)
-
-
-# --- parts of the uploader ---
-
-
 async def _tidy(live: LiveEdge, clock: SystemClock) -> None:
     while True:
         await clock.sleep(5.0)
@@ -181,11 +98,9 @@ async def _end_uploader(shards: ShardServer, uploader: Uploader) -> None:
                 await last()
 
 
-def command_for(program: str, argument: str | RecorderOrders) -> list[str]:
-    """The command line that starts a program."""
-    if isinstance(argument, RecorderOrders):
-        return [sys.executable, "-m", "deploy.recorder_process", json.dumps(asdict(argument))]
-    return [sys.executable, "-m", "deploy.processes", program, argument]
+def main(arguments: list[str]) -> int:
+    """`CONFIG`."""
+    return run_configured("uploader", arguments[0], run_uploader)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""The API's program: the API and the page."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from deploy.configured_program import run_configured
+from deploy.health import live_part
+from deploy.metrics.requests import RequestMetrics
+from deploy.safety import refuse_unsafe
+from deploy.settings import Settings
+from deploy.tls import api_certificate, trust_in_nodes
+from deploy.watch import Watch
+from deploy.web_server import Listening, serve_http
+from deploy.wiring import api_token, internal_key, open_stores
+from playback.app import create_app
+from playback.limits import Limits
+from playback.live_client import LiveClient
+from playback.live_places import LivePlaces
+from playback.live_shared import SharedLive
+from playback.services import Services
+from segments.clock import SystemClock
+
+API_NICENESS = 10
+"""Where processors are scarce, recorders and uploader go before the API: about nine to one."""
+CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
+
+
+async def run_api(settings: Settings) -> None:
+    """Serves the API and the page."""
+    os.nice(API_NICENESS)
+    await refuse_unsafe(settings)
+    at = Listening(settings.api.host, settings.api.port, api_certificate(settings))
+    clock = SystemClock()
+    connect = partial(LiveClient, key=internal_key(settings), tls=trust_in_nodes(settings))
+    watch = Watch("api", settings, clock)
+    requests = RequestMetrics(watch.metrics.registry, clock)
+    async with open_stores(settings) as opened:
+        stores = watch.stores(opened)
+        live = LivePlaces(stores.index, connect, clock)
+        watch.parts.append(live_part(live))
+        services = Services(
+            index=stores.index,
+            pools=stores.pools,
+            live=SharedLive(requests.live(live)),
+            clock=clock,
+            site=settings.site.name,
+            token=api_token(settings),
+            console=CONSOLE,
+            hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
+            limits=Limits(**settings.limits.model_dump()),
+        )
+        try:
+            await serve_http(watch.around(requests.app(create_app(services))), at)
+        finally:
+            await live.close()
+
+
+def main(arguments: list[str]) -> int:
+    """`CONFIG`."""
+    return run_configured("api", arguments[0], run_api)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

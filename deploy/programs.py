@@ -1,0 +1,45 @@
+"""The programs of a node and how each is started: what starts them loads none of what they need themselves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from deploy.fleet.local import Program
+from deploy.recorder_orders import RecorderOrders
+from deploy.settings import Settings
+
+
+def programs(settings: Settings, config: Path | None) -> list[Program]:
+    """The uploader is stopped last, when recorders have sealed what they had; recorders do not see the environment's keys."""
+    argument = "-" if config is None else str(config.resolve())
+    recorders = [
+        Program(f"recorder-{number}", command_for("recorder", recorder_orders(settings, number)), trusted=False, stage=1)
+        for number in range(settings.fleet.recorders)
+    ]
+    uploader = Program("uploader", command_for("uploader", argument), trusted=True)
+    return [uploader, *recorders, Program("api", command_for("api", argument), trusted=True, stage=1)]
+
+
+def recorder_orders(settings: Settings, number: int) -> RecorderOrders:
+    """What a recorder of this node needs to know of the settings."""
+    return RecorderOrders(
+        name=f"{settings.site.name}-recorder-{number}",
+        socket=str(settings.socket_path),
+        spool=str(settings.spool_folder),
+        max_bytes=settings.spool.max_bytes,
+        min_free_bytes=settings.spool.min_free_bytes,
+        segment_s=settings.recording.segment_s,
+        silence_s=settings.recording.silence_s,
+        networks=tuple(str(network) for network in settings.cameras.networks),
+        allow_loopback=settings.cameras.allow_loopback,
+        log_format=settings.logs.format,
+    )
+
+
+def command_for(program: str, argument: str | RecorderOrders) -> list[str]:
+    """The command line that starts a program: `uploader CONFIG`, `api CONFIG` (a path, or `-`) or `recorder ORDERS`."""
+    text = json.dumps(asdict(argument)) if isinstance(argument, RecorderOrders) else argument
+    return [sys.executable, "-m", f"deploy.{program}_process", text]
