@@ -1,8 +1,9 @@
 """S10: cold start to recording and to serving: the local fleet by itself, and the Ray fleet over a bare start of Ray.
 
-Each has one camera in its archive, and is started when that camera's state is *recording* and the API says so. The bare start of Ray is
-head, one node, and an actor on it that answers; the Ray fleet is head, node, `keepsight fleet start` and `keepsight api`. They are taken in
-turn, and medians are compared.
+Each has one camera in its archive. Recording begins with the first picture that is kept, as the timeline has it (durable it is when its
+fragment is whole, up to 2 s later: that is the format's, not the start's); serving, with the first answer of the API. A start has taken
+what the later of both took. The bare start of Ray is head, one node, and an actor on it that answers; the Ray fleet is head, node,
+`keepsight fleet start` and `keepsight api`. They are taken in turn, and medians are compared.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench.promise import read_form, report
+from segments.clock import US_PER_S
 from tests.builders import at
+from tests.faults.fleet_trials import now_us
 from tests.fleet_site import FleetSite
 from tests.media import Clips
 from tests.servers.ray_cluster import Machine, RayCluster
@@ -30,6 +36,8 @@ from tests.service import Service
 SHORT, FULL = 2, 15
 LOCAL_S, RAY_S = 2.0, 1.5
 LIMIT_S = 60.0
+Timeline = Callable[[int, int], Awaitable[Sequence[Mapping[str, Any]]]]
+"""The spans between two moments."""
 _ACTOR = """
 import ray, sys
 ray.init(address=sys.argv[1], log_to_driver=False)
@@ -55,15 +63,23 @@ async def local_start(folder: Path, url: str) -> float:
     async with Service(folder, {"gate": url}) as service:
         await service.wait_for(lambda: service.is_recording("gate"))
         await service.stop()
-        began_s, began_us = time.monotonic(), time.time_ns() // 1000
-
-        async def records() -> bool:
-            state = (await service.api("/cameras/gate"))["state"]
-            return state["state"] == "recording" and at(state["since"]) >= began_us - 1000
-
+        began_us = now_us()
         await service.start()
-        await service.wait_for(records)
-        return time.monotonic() - began_s
+        return await started_s(began_us, service.wait_for, partial(service.timeline, "gate"))
+
+
+async def started_s(began_us: int, wait_for: Callable[..., Awaitable[None]], timeline: Timeline) -> float:
+    """Called when the API answers for the first time: the seconds of the start."""
+    served_us, first_us = now_us(), 0
+
+    async def recorded() -> bool:
+        nonlocal first_us
+        spans = await timeline(began_us, now_us())
+        first_us = next((at(span["from"]) for span in spans if span["kind"] == "footage"), 0)
+        return bool(first_us)
+
+    await wait_for(recorded)
+    return (max(served_us, first_us) - began_us) / US_PER_S
 
 
 def bare_start(folder: Path) -> float:
@@ -88,12 +104,12 @@ async def fleet_start(folder: Path, cassandra: SafeCassandra, url: str) -> float
     site = FleetSite(folder, cassandra, names=("north",), ray=cluster)
     await site.prepare()
     await asyncio.to_thread(site.add, {"gate": url})
-    began_s = time.monotonic()
+    began_us = now_us()
     with cluster:
         try:
             await asyncio.to_thread(site.start)
-            await site.wait_for(lambda: site.is_recording("gate"))
-            return time.monotonic() - began_s
+            await site.wait_for(lambda: site.api("/cameras"))
+            return await started_s(began_us, site.wait_for, partial(site.spans, "gate"))
         finally:
             await site.__aexit__()
 

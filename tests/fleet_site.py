@@ -152,14 +152,18 @@ class FleetSite:
         states = [(await self.api(f"/cameras/{camera}"))["state"]["state"] for camera in cameras]
         return states == ["recording"] * len(cameras)
 
+    async def spans(self, camera: str, start_us: int, end_us: int) -> list[dict[str, Any]]:
+        """The timeline."""
+        return (await self.api(f"/cameras/{camera}/timeline?from={moment(start_us)}&to={moment(end_us)}"))["spans"]
+
     async def footage(self, camera: str, start_us: int, end_us: int) -> list[tuple[int, int]]:
         """Spans of footage, exact to the millisecond, what lies in spools included."""
-        spans = await self._spans(camera, start_us, end_us)
+        spans = await self.spans(camera, start_us, end_us)
         return [(at(span["from"]), at(span["to"])) for span in spans if span["kind"] == "footage"]
 
     async def gaps(self, camera: str, start_us: int, end_us: int) -> list[Gap]:
         """The time without footage."""
-        spans = await self._spans(camera, start_us, end_us)
+        spans = await self.spans(camera, start_us, end_us)
         return [Gap(at(span["from"]), at(span["to"]), span["cause"]) for span in spans if span["kind"] == "gap"]
 
     async def live(self, camera: str) -> list[dict[str, Any]]:
@@ -190,9 +194,6 @@ class FleetSite:
         if self._client is None:
             self._client = httpx2.AsyncClient(timeout=10, trust_env=False)
         return self._client
-
-    async def _spans(self, camera: str, start_us: int, end_us: int) -> list[dict[str, Any]]:
-        return (await self.api(f"/cameras/{camera}/timeline?from={moment(start_us)}&to={moment(end_us)}"))["spans"]
 
     async def records_since(self, since_us: int, *cameras: str) -> bool:
         """Whether a second of each camera that was taken since is durable."""

@@ -22,7 +22,7 @@ from deploy.fleet.node_orders import node_orders
 from deploy.fleet.supervisor import FleetReport, Post, Supervisor
 from deploy.logs import set_up_logs
 from segments.clock import SystemClock
-from segments.errors import TryAgain
+from segments.errors import KeepsightError, TryAgain
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class SupervisorActor:
 
     def __init__(self, site: str) -> None:
         set_up_logs("supervisor")
-        self._supervisor = Supervisor(RayCluster(site), clock=SystemClock())
+        self._supervisor = Supervisor(RayCluster(site), clock=SystemClock(), usual=_programs_here())
         self._running = asyncio.get_running_loop().create_task(self._supervisor.run())
 
     async def report(self) -> FleetReport:
@@ -69,6 +69,14 @@ class SupervisorActor:
         """Ends all guardians in order, and looks no more."""
         await _ended(self._running)
         await self._supervisor.stop()
+
+
+def _programs_here() -> Sequence[str]:
+    """What this node has, the others have most likely too."""
+    try:
+        return [program.name for program in node_orders().programs]
+    except KeepsightError:
+        return ()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

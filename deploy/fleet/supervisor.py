@@ -57,12 +57,15 @@ class Cluster(Protocol):
         """Ends its program in order, then the guardian; fine if it is gone."""
 
 
-def wanted(nodes: Iterable[str], reports: Mapping[Post, GuardianReport | None]) -> set[Post]:
-    """The guardians there should be: on each node the first program's, and those of all programs that one names."""
+def wanted(nodes: Iterable[str], reports: Mapping[Post, GuardianReport | None], usual: Sequence[str] = ()) -> set[Post]:
+    """The guardians there should be: on each node the first program's and those of all programs that one names; the `usual` ones on a node
+    that has none yet, so that all of a new node start together."""
     posts = set()
     for node in nodes:
-        report = reports.get(Post(node, FIRST_PROGRAM))
-        posts |= {Post(node, program) for program in (FIRST_PROGRAM, *(report.programs if report is not None else ()))}
+        first = Post(node, FIRST_PROGRAM)
+        report = reports.get(first)
+        told = usual if first not in reports else report.programs if report is not None else ()
+        posts |= {first, *(Post(node, program) for program in told)}
     return posts
 
 
@@ -73,10 +76,11 @@ def surplus(posts: Iterable[Post], nodes: Iterable[str], reports: Mapping[Post, 
 
 
 class Supervisor:
-    """Looks each second; see the module."""
+    """Looks each second; see the module. `usual` are the programs that a node most likely has."""
 
-    def __init__(self, cluster: Cluster, *, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster, *, clock: Clock, usual: Sequence[str] = ()) -> None:
         self._cluster = cluster
+        self._usual = usual
         self._clock = clock
         self._report = FleetReport((), {})
 
@@ -100,7 +104,7 @@ class Supervisor:
         posts = [post for post in await self._cluster.guardians() if post.node_id in nodes]
         reports = dict(zip(posts, await asyncio.gather(*map(self._cluster.ask, posts)), strict=True))
         self._report = FleetReport(nodes, reports)
-        await asyncio.gather(*map(self._cluster.make, sorted(wanted(nodes, reports) - set(posts))))
+        await asyncio.gather(*map(self._cluster.make, sorted(wanted(nodes, reports, self._usual) - set(posts))))
         await asyncio.gather(*map(self._cluster.end, sorted(surplus(posts, nodes, reports))))
 
     async def stop(self) -> None:

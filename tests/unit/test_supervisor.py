@@ -49,8 +49,8 @@ class FakeCluster:
         self.there.discard(post)
 
 
-async def rounds(cluster: FakeCluster, count: int = 3) -> Supervisor:
-    supervisor = Supervisor(cluster, clock=HandClock())
+async def rounds(cluster: FakeCluster, count: int = 3, usual: Sequence[str] = ()) -> Supervisor:
+    supervisor = Supervisor(cluster, clock=HandClock(), usual=usual)
     for _ in range(count):
         await supervisor.round()
     return supervisor
@@ -65,6 +65,18 @@ async def test_each_node_gets_its_own_programs() -> None:
     assert len(cluster.done) == 5
     assert supervisor.report.nodes == ["n1", "n2"]
     assert supervisor.report.guardians[Post("n2", "recorder-0")] == report("recorder-0", ("uploader", "recorder-0"))
+
+
+async def test_what_nodes_usually_have_is_made_at_once() -> None:
+    """A new node's guardians are all there after one round; one that has less has only its own after the next, whatever is usual."""
+    cluster = FakeCluster({"n1": ALL, "n2": ("uploader",)})
+    supervisor = await rounds(cluster, 1, usual=ALL)
+    assert cluster.there >= {Post("n1", program) for program in ALL}
+    for _ in range(3):
+        await supervisor.round()
+
+    assert cluster.there == {*(Post("n1", program) for program in ALL), Post("n2", "uploader")}
+    assert len(cluster.done) == 8
 
 
 async def test_a_new_node_is_taken_in_and_a_lost_one_is_forgotten() -> None:
