@@ -106,11 +106,10 @@ def api(config: Config = None) -> None:
 async def serve_ray(settings: Settings, config: Path | None) -> None:
     """The Ray fleet started, and the API here; when it ends, the fleet goes on."""
     from deploy.fleet.local import LocalFleet
-    from deploy.fleet.node_orders import ELSEWHERE
-    from deploy.programs import programs
+    from deploy.programs import API, programs
 
     await asyncio.to_thread(_start, settings)
-    only_api = [program for program in programs(settings, config) if program.name == ELSEWHERE]
+    only_api = [program for program in programs(settings, config) if program.name == API]
     await LocalFleet(only_api, clock=SystemClock()).run()
 
 
@@ -126,7 +125,7 @@ def _of_ray(settings: Settings) -> Settings:
 def _start(settings: Settings) -> FleetReport:
     from deploy.fleet.ray_fleet import joined
 
-    with joined(_of_ray(settings)) as fleet:
+    with joined(_of_ray(settings), to_start=True) as fleet:
         return fleet.start()
 
 

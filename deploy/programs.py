@@ -11,6 +11,9 @@ from deploy.fleet.local import Program
 from deploy.recorder_orders import RecorderOrders
 from deploy.settings import Settings
 
+API = "api"
+"""The program that is not the fleet's: `keepsight serve` and `keepsight api` run it where it is wanted."""
+
 
 def programs(settings: Settings, config: Path | None) -> list[Program]:
     """The uploader is stopped last, when recorders have sealed what they had; recorders do not see the environment's keys."""
@@ -20,7 +23,12 @@ def programs(settings: Settings, config: Path | None) -> list[Program]:
         for number in range(settings.fleet.recorders)
     ]
     uploader = Program("uploader", command_for("uploader", argument), trusted=True)
-    return [uploader, *recorders, Program("api", command_for("api", argument), trusted=True, stage=1)]
+    return [uploader, *recorders, Program(API, command_for("api", argument), trusted=True, stage=1)]
+
+
+def fleet_programs(settings: Settings) -> tuple[str, ...]:
+    """The names of those that every node of a fleet has: all but the API."""
+    return tuple(program.name for program in programs(settings, None) if program.name != API)
 
 
 def recorder_orders(settings: Settings, number: int) -> RecorderOrders:

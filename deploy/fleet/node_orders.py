@@ -6,13 +6,10 @@ import os
 from pathlib import Path
 
 from deploy.fleet.guardian import NodeOrders
-from deploy.programs import programs
+from deploy.programs import API, programs
 from deploy.settings import load_settings
 from deploy.wiring import make_folder
 from recorder.spool_folder import check_spool
-
-ELSEWHERE = "api"
-"""The program of `programs` that is not the fleet's: `keepsight serve` and `keepsight api` run it where it is wanted."""
 
 
 def node_orders() -> NodeOrders:
@@ -23,5 +20,5 @@ def node_orders() -> NodeOrders:
     settings = load_settings(config)
     make_folder("site.folder", settings.site.folder)
     check_spool(settings.spool_folder, min_free_bytes=settings.spool.min_free_bytes)
-    here = [program for program in programs(settings, config) if program.name != ELSEWHERE]
+    here = [program for program in programs(settings, config) if program.name != API]
     return NodeOrders(settings.node_name, here, settings.socket_path.parent)

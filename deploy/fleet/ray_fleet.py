@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from deploy.fleet.ray_safety import check_ray_is_safe
-from deploy.fleet.supervisor import FleetReport
+from deploy.fleet.ray_safety import cluster_problems, ray_problems
+from deploy.fleet.supervisor import FleetReport, Supervisor
+from deploy.programs import fleet_programs
+from deploy.safety import refuse
 from deploy.settings import Settings
+from segments.clock import SystemClock
 from segments.errors import NotFound, StartRefused, TryAgain
 
 ANSWER_S = 30.0
@@ -23,9 +28,12 @@ _PATIENCE = "RAY_gcs_rpc_server_reconnect_timeout_s"
 
 
 @contextmanager
-def joined(settings: Settings) -> Iterator[RayFleet]:
-    """Joins the Ray cluster; raises StartRefused without Ray or without its token authentication, TryAgain if no cluster answers."""
-    check_ray_is_safe(os.environ)
+def joined(settings: Settings, *, to_start: bool = False) -> Iterator[RayFleet]:
+    """Joins the Ray cluster; raises StartRefused without Ray or without its token authentication, TryAgain if no cluster answers.
+
+    `to_start`: StartRefused too if the cluster lets callers in without a token.
+    """
+    refuse(ray_problems(os.environ))
     os.environ[_PATIENCE] = str(JOIN_S)
     try:
         import ray
@@ -35,13 +43,16 @@ def joined(settings: Settings) -> Iterator[RayFleet]:
         raise StartRefused("fleet.kind ray needs Ray: install keepsight[cluster]") from None
     try:
         address = _address_of_head(settings.fleet.address)
-        ray.init(address=address, namespace=ray_actors.NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+        with ThreadPoolExecutor(1) as beside:
+            problems = beside.submit(cluster_problems, address) if to_start else None
+            ray.init(address=address, namespace=ray_actors.NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+            refuse(problems.result() if problems is not None else [])
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise TryAgain(
             f"no Ray cluster answers at {settings.fleet.address!r} ({type(error).__name__}); is `ray start` done on this machine?"
         ) from None
     try:
-        yield RayFleet(settings.site.name)
+        yield RayFleet(settings)
     finally:
         ray.shutdown()
 
@@ -59,18 +70,20 @@ def _address_of_head(address: str) -> str:
 class RayFleet:
     """The site's fleet in the cluster that was joined."""
 
-    def __init__(self, site: str) -> None:
-        self._site = site
+    def __init__(self, settings: Settings) -> None:
+        self._site = settings.site.name
+        self._usual = fleet_programs(settings)
 
     def start(self) -> FleetReport:
-        """Makes the supervisor, or adopts the one there is; its first report. Raises StartRefused if the cluster asks for no token,
-        TryAgain if no node offers itself."""
-        import ray
+        """Makes the supervisor, or adopts the one there is; its first report. Raises TryAgain if no node offers itself.
 
-        from deploy.fleet.ray_actors import supervisor
+        The supervisor's first round is done here: guardians need not wait until its actor has started, and none is made twice.
+        """
+        from deploy.fleet.ray_actors import RayCluster, supervisor
 
-        check_ray_is_safe(os.environ, gcs_address=ray.get_runtime_context().gcs_address)
-        return self._ask(supervisor(self._site), "report", ANSWER_S)  # type: ignore[no-any-return]
+        made = supervisor(self._site)
+        asyncio.run(Supervisor(RayCluster(self._site), clock=SystemClock(), usual=self._usual).round())
+        return self._ask(made, "report", ANSWER_S)  # type: ignore[no-any-return]
 
     def report(self) -> FleetReport:
         """How the fleet stands; raises NotFound if it is not started."""

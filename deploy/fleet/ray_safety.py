@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.safety import Problem, Rule, refuse, weakness
+from deploy.safety import Problem, Rule, weakness
 from segments.errors import StartRefused
 from segments.secrets import read_secret_file
 
@@ -26,14 +26,6 @@ except AuthenticationError:
 sys.exit(11)
 """
 _LET_IN = 11
-
-
-def check_ray_is_safe(environment: Mapping[str, str] = os.environ, *, gcs_address: str = "") -> None:
-    """Raises StartRefused if this process has no token; with the cluster's address, also if that lets in callers without one.
-
-    That takes a good half second: it asks from a process of its own, as a stranger would.
-    """
-    refuse([*ray_problems(environment), *(cluster_problems(gcs_address, environment) if gcs_address else [])])
 
 
 def ray_problems(environment: Mapping[str, str] = os.environ) -> list[Problem]:
@@ -54,9 +46,10 @@ def ray_problems(environment: Mapping[str, str] = os.environ) -> list[Problem]:
 
 
 def cluster_problems(address: str, environment: Mapping[str, str] = os.environ) -> list[Problem]:
-    """Whether the cluster refuses a caller without token. One that does not answer is passed over.
+    """Whether the cluster refuses a caller without token: asked from a process of its own, as a stranger would; it takes a second.
 
-    A cluster that was started without tokens lets callers in who have one, so having one proves nothing.
+    A cluster that does not answer is passed over. One that was started without tokens lets callers in who have one: to have one proves
+    nothing.
     """
     stranger = {name: value for name, value in environment.items() if not name.startswith("RAY_AUTH")} | {"RAY_AUTH_MODE": "disabled"}
     try:
