@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,7 @@ class Whatever(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.folder = Path(type(self).base) / str(id(self))
-        self.folder.mkdir()
+        self.folder = Path(tempfile.mkdtemp(dir=type(self).base))
         self.node = Node(self.folder, kind=self.kind, at_once=1)  # so that a run can be repeated
         self.loop.run_until_complete(self.node.index.inner.add_camera(a_camera()))
         self.made: list[Sealed] = []
