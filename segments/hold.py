@@ -1,0 +1,70 @@
+"""Legal holds: while one stands, nothing it covers is deleted, what is not recorded yet included. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from segments.errors import BadInput
+from segments.model import Camera, Span
+
+FOR_EVER_US = 1 << 62
+"""The end of a hold that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold of a case. It covers the cameras it names, and those that lie in its areas or below, from `start_us` to `end_us`.
+
+    `seen` are the cameras of the areas when the hold was placed: one that is moved away later stays covered. `lifted_us` is 0 while the
+    hold stands.
+    """
+
+    id: str
+    case: str
+    reason: str
+    placed_by: str
+    placed_us: int
+    start_us: int
+    end_us: int = FOR_EVER_US
+    cameras: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    review: date | None = None
+    lifted_us: int = 0
+    lifted_by: str = ""
+    lifted_reason: str = ""
+    approved_by: str = ""
+    """The second person of a lifting, where the tier asks for one."""
+
+    def __post_init__(self) -> None:
+        """Raises BadInput if it could cover nothing, or something is missing."""
+        if self.start_us >= self.end_us:
+            raise BadInput(f"hold {self.id}: it ends before it begins")
+        if not self.cameras and not self.areas:
+            raise BadInput(f"hold {self.id}: it names no camera and no area")
+        if any(not area.strip("/") for area in self.areas):
+            raise BadInput(f"hold {self.id}: an area is empty, which would be all cameras; name the outermost area")
+        for what, text in (("a case", self.case), ("a reason", self.reason), ("who places it", self.placed_by)):
+            if not text.strip():
+                raise BadInput(f"hold {self.id}: {what} is missing")
+
+    @property
+    def stands(self) -> bool:
+        """Whether it has not been lifted."""
+        return not self.lifted_us
+
+    @property
+    def span(self) -> Span:
+        """The time it covers."""
+        return Span(self.start_us, self.end_us)
+
+    def covers(self, camera: Camera) -> bool:
+        """Whether it is about this camera, at some time."""
+        return camera.id in self.cameras or camera.id in self.seen or any(f"{camera.area}/".startswith(f"{area}/") for area in self.areas)
+
+
+def holding(holds: Iterable[Hold], camera: Camera, span: Span) -> list[Hold]:
+    """The standing holds that cover some of this time of a camera, in the order given."""
+    return [hold for hold in holds if hold.stands and hold.start_us < span.end_us and span.start_us < hold.end_us and hold.covers(camera)]
