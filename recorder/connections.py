@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
@@ -20,8 +23,18 @@ log = logging.getLogger(__name__)
 
 EARLY_KEPT = 8192
 """Of one duty's states; more than a recorder tells again."""
+SILENT_LOOKS = 10
+"""A recorder that has said nothing at so many looks in a row, half a second apart, stands still: it speaks each second. Looks are counted
+and not seconds: after this process itself stood still, nobody was silent."""
 UNCLAIMED_S = 10.0
 """A duty that a recorder goes on with and that is not held here so long after is done elsewhere."""
+
+
+def end_process(pid: int) -> None:
+    """Ends another process of this machine at once; one that is not seen from here is let be."""
+    if pid not in (0, os.getpid()):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +47,7 @@ class ConnectedRecorder:
     claims: dict[Duty, int]
     early: defaultdict[Duty, list[StateIs]] = field(default_factory=lambda: defaultdict(list))
     counts: Counts | None = None
+    silent_looks: int = 0
 
     def keep_early(self, state: StateIs) -> None:
         """A state of a duty that is still claimed."""
@@ -73,13 +87,16 @@ class Sharer(Protocol):
 
 
 class Connections:
-    """Serves the socket. `sealed` is called when a segment is."""
+    """Serves the socket. `sealed` is called when a segment is, `end` with the process of a recorder that stands still."""
 
-    def __init__(self, sharer: Sharer, *, live: LiveEdge, sealed: Callable[[], None], clock: Clock) -> None:
+    def __init__(
+        self, sharer: Sharer, *, live: LiveEdge, sealed: Callable[[], None], clock: Clock, end: Callable[[int], None] = end_process
+    ) -> None:
         self._sharer = sharer
         self._live = live
         self._sealed = sealed
         self._clock = clock
+        self._end = end
         self.recorders: list[ConnectedRecorder] = []
 
     def mind_claims(self, held: Container[Duty], answers_since_ns: int | None) -> None:
@@ -92,6 +109,18 @@ class Connections:
                     recorder.link.send(LeaseIs(duty, epoch, 0.0, answers=False))
                 elif self._clock.monotonic_ns() - max(answers_since_ns, recorder.since_ns) > UNCLAIMED_S * 1e9:
                     recorder.deny(duty)
+
+    def mind_silence(self) -> None:
+        """A recorder that stands still (hung, or stopped) records nothing: it is ended, so that others go on and its fleet starts it anew.
+
+        It is killed, since it may not hear anything else. What it had made durable is in its spool.
+        """
+        for recorder in self.recorders:
+            recorder.silent_looks += 1
+            if recorder.silent_looks == SILENT_LOOKS:
+                log.error("recorder.hung: recorder %s says nothing any more; it is ended, and its cameras go to another", recorder.name)
+                self._end(recorder.link.peer_pid)
+                recorder.link.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One recorder's connection, from its hello to its end."""
@@ -118,6 +147,7 @@ class Connections:
             self._sharer.gone(recorder)
 
     def _heard(self, recorder: ConnectedRecorder, message: Message) -> None:
+        recorder.silent_looks = 0
         match message:
             case StateIs():
                 self._sharer.said(recorder, message)

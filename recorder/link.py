@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
@@ -198,6 +200,13 @@ class Link:
         except (ConnectionError, ValueError):
             return None
         return decode(line) if line.endswith(b"\n") else None
+
+    @property
+    def peer_pid(self) -> int:
+        """The process at the other end (unix(7), SO_PEERCRED); 0 if this machine does not see it."""
+        other = self._writer.get_extra_info("socket")
+        pid, _, _ = struct.unpack("3i", other.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        return int(pid)
 
     def close(self) -> None:
         """Closes this end."""

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 SYNC_EVERY_S = 1.0
 RECONNECT_S = 0.5
 MIND_LEASE_S = 0.25
+SPEAK_S = 1.5
+"""So long after its last word on its counts a recorder says them again, whatever its disk does: a silent one is taken for hung."""
 
 
 class RoundSync(Protocol):
@@ -71,6 +73,7 @@ class Recorder:
         self._shards: dict[Duty, RecordedShard] = {}
         self._open: dict[OpenSegment, OpenFragments] = {}
         self._buffered = self._durable = 0
+        self._told_ns = self._sync_began_ns = clock.monotonic_ns()
         self._means = Means(
             cut=settings.cut,
             backoff=settings.backoff,
@@ -86,13 +89,17 @@ class Recorder:
 
     async def run(self, socket_path: str) -> None:
         """Records until cancelled; then every run is ended, made durable and sealed before it returns."""
+        speaking = asyncio.create_task(self._speak())
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sync_rounds())
                 tasks.create_task(self._mind_leases())
                 tasks.create_task(self._keep_link(socket_path))
         finally:
-            await asyncio.shield(self.drain())
+            try:
+                await asyncio.shield(self.drain())
+            finally:
+                speaking.cancel()
 
     async def drain(self) -> None:
         """Ends all runs in order; two rounds make their ends durable and their segments sealed."""
@@ -163,9 +170,8 @@ class Recorder:
             await self._sync_round()
 
     async def _sync_round(self) -> None:
-        began_ns = self._clock.monotonic_ns()
+        self._sync_began_ns = self._clock.monotonic_ns()
         done = await self._sync.round()
-        sync_s = (self._clock.monotonic_ns() - began_ns) / 1e9
         for segment, durable_bytes in done.acknowledged:
             self._acknowledge(segment, durable_bytes)
         for segment in done.sealed:
@@ -174,6 +180,18 @@ class Recorder:
         for segment in done.failed:
             for shard in self._shards.values():
                 shard.segment_failed(segment)
+        self._tell_counts()
+
+    async def _speak(self) -> None:
+        while True:
+            await self._clock.sleep(SPEAK_S / 3)
+            if self._clock.monotonic_ns() - self._told_ns >= SPEAK_S * 1e9:
+                self._tell_counts()
+
+    def _tell_counts(self) -> None:
+        """Also while a sync is under way: its time so far."""
+        self._told_ns = self._clock.monotonic_ns()
+        sync_s = (self._told_ns - self._sync_began_ns) / 1e9
         self._tell(Counts(self._buffered, self._durable, not self._spool.has_room(ROOM_BYTES), sync_s))
 
     def _acknowledge(self, segment: OpenSegment, durable_bytes: int) -> None:

@@ -287,6 +287,7 @@ class ShardServer:
     async def _ticks(self) -> None:
         while True:
             await self._clock.sleep(TICK_S)
+            self._connections.mind_silence()
             self._arrange()
             self._relieve()
             self._connections.mind_claims(self._shards, self._archive.answers_since_ns)

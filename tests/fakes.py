@@ -142,12 +142,17 @@ class SteppedClock:
         heapq.heappush(self._sleepers, (self.passed_ns + round(seconds * 1e9), self._order, event))
         await event.wait()
 
+    def stand_still(self, seconds: float) -> None:
+        """Time passes and nobody wakes, as when all are stopped: those whose moment has come meanwhile wake late."""
+        self.passed_ns += round(seconds * 1e9)
+
     async def pass_(self, seconds: float) -> None:
         """Lets time pass, waking each sleeper at its moment, and lets everybody do what they then do."""
         end_ns = self.passed_ns + round(seconds * 1e9)
         await settled()
         while self._sleepers and self._sleepers[0][0] <= end_ns:
-            self.passed_ns, _, event = heapq.heappop(self._sleepers)
+            due_ns, _, event = heapq.heappop(self._sleepers)
+            self.passed_ns = max(self.passed_ns, due_ns)
             event.set()
             await settled()
         self.passed_ns = end_ns

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from deploy.fleet.duty_holder import DutyHolder
-from recorder.link import MAX_MESSAGE_BYTES, Assign, Hello, Holding, LeaseIs, Link, Message, TakeAway, connect
+from recorder.link import MAX_MESSAGE_BYTES, Assign, Counts, Hello, Holding, LeaseIs, Link, Message, TakeAway, connect
 from recorder.live import LiveEdge
 from recorder.shards import ShardServer, ShardSettings, Surroundings
 from segments.duty import LANE_OF, RECORD, Duty, Placing
@@ -31,6 +31,7 @@ class Recorder:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.told: list[Message] = []
+        self.hung = False
         self.reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -64,6 +65,11 @@ class Recorder:
         """Whether the last word on its lease lets it go on."""
         last = self.of(LeaseIs)[-1]
         return bool(self.duties) and (not last.answers or last.left_s > 0)
+
+    def speak(self) -> None:
+        """What it says each second, unless it stands still."""
+        if not self.hung:
+            self.link.send(Counts(0, 0, spool_full=False))
 
     async def die(self) -> None:
         self.link.close()
@@ -150,6 +156,8 @@ class Site:
 
     async def pass_(self, seconds: float) -> None:
         for _ in range(round(seconds * 2)):
+            for recorder in self.recorders:
+                recorder.speak()
             await self.clock.pass_(0.5)
 
     async def lease(self, duty: Duty = A) -> Lease:

@@ -23,7 +23,7 @@ from tests.servers.processes import require, require_program
 from tests.servers.rtsp import RtspServer
 from tests.servers.safe_cassandra import SafeCassandra
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 GAP_S = 6.0
 """Of a lost node's cameras, at most (R11)."""

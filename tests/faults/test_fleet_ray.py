@@ -23,7 +23,7 @@ from tests.servers.rtsp import RtspServer
 from tests.servers.safe_cassandra import PASSWORD as INDEX_PASSWORD
 from tests.servers.safe_cassandra import SafeCassandra
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 NODES = ("north", "south")
 CAMERAS = ("gate", "yard", "dock")

@@ -24,7 +24,9 @@ BACK_S = 5.0
 LOGGED_IN_S = 15.0
 """The same where both processes die and the new uploader has to log in to a Cassandra first, whose check of a password takes a core."""
 AWAY_S = 20.0
-STOPPED_S = 10.0
+PAUSED_S = 2.0
+HUNG_S = 5.0
+"""A recorder that is silent for so long is ended."""
 CLIP_PICTURES = 100
 
 
@@ -74,19 +76,25 @@ async def test_a_service_killed_whole_comes_back(rtsp_server: RtspServer, tmp_pa
 
 
 async def test_a_stopped_recorder_and_an_absent_index_lose_nothing(rtsp_server: RtspServer, each_index: EachIndex, tmp_path: Path) -> None:
-    """A recorder that stood still for 10 s is soon back; while the index is away for 20 s recording goes on, and all is indexed after."""
+    """A recorder that stands still for good is ended and replaced, one that only paused is not; while the index is away for 20 s recording
+    goes on, and all is indexed after."""
     cameras = {f"cam{n}": url for n, url in enumerate(urls(rtsp_server, f"stop-{each_index.name}"))}
     service = Service(tmp_path, cameras, index=await each_index.section())
     async with service:
         await service.wait_for(lambda: service.is_recording(*cameras))
         began_us = time.time_ns() // 1000
         async with Witness(service, list(cameras)) as witness:
+            before = service.pid("recorder-0")
             await asyncio.sleep(4)
             service.kill("recorder-0", number=signal.SIGSTOP)
-            await asyncio.sleep(STOPPED_S)
+            await asyncio.sleep(PAUSED_S)
             service.kill("recorder-0", number=signal.SIGCONT)
-            went_on_us = time.time_ns() // 1000
-            await asyncio.sleep(BACK_S + 1)
+            await asyncio.sleep(4)
+            paused = service.pid("recorder-0")
+            service.kill("recorder-0", number=signal.SIGSTOP)
+            stopped_us = time.time_ns() // 1000
+            await asyncio.sleep(HUNG_S + BACK_S + 2)
+            replaced = service.pid("recorder-0")
             locked_us = time.time_ns() // 1000
             await asyncio.to_thread(hold, each_index.absence(service), AWAY_S)
             freed_us = time.time_ns() // 1000
@@ -96,12 +104,13 @@ async def test_a_stopped_recorder_and_an_absent_index_lose_nothing(rtsp_server: 
         await service.stop()
     judgement = judge(witness, objects_of(service.pool))
     assert judgement.acknowledged > 50
+    assert before == paused != replaced
     assert judgement.wrong == 0, judgement
     assert indexed_s < 40
     for spans in timelines.values():
         footage = [(at(span["from"]), at(span["to"])) for span in spans if span["kind"] == "footage"]
         assert "unknown" not in {span.get("cause") for span in spans}
-        assert next(start for start, end in footage if end > went_on_us) <= went_on_us + BACK_S * US_PER_S
+        assert next(start for start, _ in footage if start > stopped_us) <= stopped_us + (HUNG_S + BACK_S) * US_PER_S
         until_ms = min(freed_us, until_us) // 1000  # the API says milliseconds
         assert any(start < locked_us and end // 1000 >= until_ms for start, end in footage), (spans, locked_us, freed_us)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from recorder import absence
+from recorder.connections import end_process
 from recorder.link import Assign, LeaseIs, TakeAway
 from segments.duty import Duty
 from segments.model import Cause
@@ -49,6 +54,40 @@ async def test_a_sibling_takes_over_at_once(tmp_path: Path) -> None:
         assert after[own] == before[own]
         assert after[orphan] > max(before.values())
         assert len(two.of(Assign, own)) == 1
+
+
+async def test_what_a_hung_recorder_had_goes_to_a_sibling(tmp_path: Path) -> None:
+    """After five seconds without a word, and not before; one that speaks is left alone however long it does nothing else."""
+    async with site(tmp_path, shards=1, expected=2) as it:
+        one, two = await it.recorder(), await it.recorder(name="two")
+        await until(lambda: one.duties)
+        await it.pass_(20)
+        assert two.duties == set()
+        one.hung = True
+        await it.pass_(4)
+        assert two.duties == set()
+        await it.pass_(1.5)
+        await until(lambda: two.duties == {A})
+
+
+async def test_nobody_was_silent_while_the_uploader_stood_still(tmp_path: Path) -> None:
+    """A minute passes for both at once, as when a whole node is stopped: the recorder goes on in its epoch."""
+    async with site(tmp_path, shards=1, expected=2) as it:
+        one, two = await it.recorder(), await it.recorder(name="two")
+        await until(lambda: one.duties)
+        it.clock.stand_still(60)
+        await it.pass_(2)
+
+        assert (one.duties, two.duties) == ({A}, set())
+
+
+def test_only_another_process_is_ended() -> None:
+    """Not this one, nor one that is not seen from here; one that is gone is fine."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as hung:
+        for pid in (0, os.getpid(), hung.pid):
+            end_process(pid)
+        assert hung.wait(10) == -signal.SIGKILL
+    end_process(hung.pid)
 
 
 async def test_a_recorder_that_comes_back_stays_without_what_moved(tmp_path: Path) -> None:
