@@ -32,7 +32,7 @@ def run(promise: str, arguments: list[str]) -> None:
     if module is None:
         sys.exit(f"there is no promise {promise}; there are: {', '.join(MODULES)}")
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__")
+    runpy.run_module(module, run_name="__main__", alter_sys=True)  # a program that gives work to other processes is found by them
 
 
 def write_table() -> None:
