@@ -20,7 +20,7 @@ from bench.towns import TWICE, Town, town
 from tests.faults.fleet_trials import lose_node, recorded_by
 
 CAMERAS = 8
-SHORT, FULL = 2, 60
+SHORT, FULL = 2, 30
 P50_S, P99_S = 4.0, 6.0
 TWICE_S = 0.02
 """Half a picture: a hole so small between two lanes is rounding."""

@@ -4,18 +4,20 @@
 
 Cameras of 1080p25 and 4 Mbit/s H.264 over RTSP/TCP, all out of one third-party server; user and system time of all threads of the recorder,
 or of all ffmpegs, in turn in the same run. A side that does not write what the cameras send makes the run fail. The kernel's own threads,
-which write dirty pages out for both, are in neither figure.
+which write dirty pages out for both, are in neither figure. The full form draws cores against cameras into bench/results.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib.figure import Figure
+
 from bench.load import Cameras, Cost, Window, load_cameras, peer_cost, recorder_cost
-from bench.promise import read_form, report
+from bench.promise import RESULTS, read_form, report
 from bench.whole_node import node_cost
 
 GATE_RATIO = 0.4
@@ -58,6 +60,20 @@ def spread(figures: Sequence[float]) -> float:
     return (max(figures) - min(figures)) / (max(figures) + min(figures))
 
 
+def draw(ours: Mapping[int, Cost], peer: Mapping[int, Cost], node: Cost) -> None:
+    """Cores against cameras, as a picture; kept with the full form's result."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for costs, name, color in ((peer, "ffmpeg, one process a camera, disk only", "#d1495b"), (ours, "(a) recorder, durable", "#30638e")):
+        axes.plot(list(costs), [count * cost.mcore / 1000 for count, cost in costs.items()], "o-", label=name, color=color)
+    axes.plot([node.cameras], [node.cameras * node.mcore / 1000], "s", label="(b) all processes, stored and indexed", color="#00798c")
+    axes.set(xlabel="cameras, 1080p25 at 4 Mbit/s", ylabel="cores", title="CPU of recording", xlim=(0, None), ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    RESULTS.mkdir(exist_ok=True)
+    figure.savefig(RESULTS / "S1.png", dpi=120)
+
+
 def main() -> bool:
     """Runs the promise; returns whether it is met. The ratio is that of the pair where ours does worst."""
     form = read_form(__doc__)
@@ -69,6 +85,8 @@ def main() -> bool:
     node_ratio = node.mcore / beside.mcore
     print(f"node,   {node}: " + ", ".join(f"{name} {mcore:.2f}" for name, mcore in parts.items()), flush=True)
     print(f"ffmpeg, {beside}: the whole node takes {node_ratio:.2f} of it", flush=True)
+    if form.full:
+        draw(ours, peer, node)
     worst = max(peer, key=lambda count: ours[count].mcore / peer[count].mcore)
     ratio = ours[worst].mcore / peer[worst].mcore
     apart = spread([cost.mcore for cost in ours.values()])
