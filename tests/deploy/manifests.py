@@ -123,6 +123,8 @@ def _pods(item: Manifest) -> Iterator[str]:
             yield f"{name} runs without a filter of system calls"
         yield from _resources(name, container.get("resources", {}))
         yield from _ports(name, container)
+        if item["kind"] == "RayCluster" and not {"readinessProbe", "livenessProbe"} <= container.keys():
+            yield f"{name} has no probes of its own: KubeRay's ask Ray's dashboard by wget, and the image has neither"
         mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
         claimed = {claim["metadata"]["name"] for claim in item["spec"].get("volumeClaimTemplates", [])}
         missing = mounted - {volume["name"] for volume in pod.get("volumes", [])} - claimed

@@ -49,6 +49,8 @@ def test_nothing_is_wrong_with_the_manifests() -> None:
         ("RayCluster", "keepsight", lambda item: item["spec"]["authOptions"].update(mode="none"), "none"),
         ("RayCluster", "keepsight", lambda item: _worker(item).update(imagePullPolice="Always"), "imagePullPolice"),
         ("RayCluster", "keepsight", lambda item: _worker(item)["securityContext"].update(capabilities={}), "capabilities"),
+        ("RayCluster", "keepsight", lambda item: _worker(item).pop("livenessProbe"), "no probes of its own"),
+        ("RayCluster", "keepsight", lambda item: _worker(item)["readinessProbe"]["tcpSocket"].update(port="web"), "not named"),
         ("Service", "keepsight-api", lambda item: item["spec"]["selector"].update({"a": "b"}), "no pod"),
         ("PodDisruptionBudget", "keepsight-api", lambda item: item["spec"]["selector"]["matchLabels"].update({"a": "b"}), "no pod"),
         ("NetworkPolicy", "ray-to-redis", lambda item: item["spec"]["podSelector"]["matchLabels"].update({"a": "b"}), "no pod"),

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +36,7 @@ class RayCluster:
         require(Path(RAY).exists(), "Ray is not installed: pip install ray")
         self._folder = Path(tempfile.mkdtemp(prefix="ray-"))  # names of sockets are at most 107 bytes long: pytest's folders are longer
         self._port = free_port()
-        self._client_port = free_port()
+        self._client = ["--ray-client-server-port", str(free_port())] if find_spec("grpc") else []  # else it has no such server
         self._redis_port = free_port() if redis else 0
         self._redis: Program | None = None
         self._head: Program | None = None
@@ -106,7 +107,7 @@ class RayCluster:
     def _start_head(self) -> None:
         self._starts += 1  # in a folder of its own: beside nodes of the same machine Ray takes an old one for a head that runs
         words = ["--head", "--block", "--port", str(self._port), "--num-cpus", "0", "--include-dashboard", "false"]
-        places = ["--temp-dir", str(self._folder / f"h{self._starts}"), "--ray-client-server-port", str(self._client_port)]
+        places = ["--temp-dir", str(self._folder / f"h{self._starts}"), *self._client]
         environment = {**self.environment, **({"RAY_REDIS_ADDRESS": f"127.0.0.1:{self._redis_port}"} if self._redis_port else {})}
         self._head = Program([RAY, "start", *words, *places, *_LITTLE, *_FREE_PORTS], env=environment)
         self._head.wait_for(lambda: _says_started(self._head), limit_s=START_LIMIT_S)

@@ -49,6 +49,7 @@ class S3Server(ABC):
                 self._program, self.port = self._launch()
                 self.client = self._raw_client()
                 self._program.wait_for(self._stores, limit_s=60)
+                self.client = self._raw_client()  # a connection on which a busy server answered before it had read all is not used again
                 return self
             except RuntimeError:  # another program may have taken one of its ports meanwhile
                 self._end()
