@@ -212,7 +212,10 @@ class FleetSite:
     def status(self) -> dict[str, Any]:
         """What `keepsight fleet status` says."""
         done = self.keepsight("fleet", "status", "--json")
-        return json.loads(done.stdout) if done.stdout else {"programs": [], "places": [], "duties": []}
+        try:
+            return json.loads(done.stdout) if done.stdout else {"programs": [], "places": [], "duties": []}
+        except ValueError:
+            raise AssertionError(f"no JSON: {done.stdout}\n{done.stderr}") from None
 
     def place(self, name: str) -> dict[str, Any]:
         """A place, as `keepsight fleet status` shows it; empty if there is none."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,8 +33,23 @@ _PATIENCE = "RAY_gcs_rpc_server_reconnect_timeout_s"
 def joined(settings: Settings, *, to_start: bool = False) -> Iterator[RayFleet]:
     """Joins the Ray cluster; raises StartRefused without Ray or without its token authentication, TryAgain if no cluster answers.
 
-    `to_start`: StartRefused too if the cluster lets callers in without a token.
+    `to_start`: StartRefused too if the cluster lets callers in without a token. What Ray's core says meanwhile on standard output goes to
+    standard error: the output may be somebody's JSON.
     """
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with _joined(settings, to_start=to_start) as fleet:
+            yield fleet
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(ours, 1)
+        os.close(ours)
+
+
+@contextmanager
+def _joined(settings: Settings, *, to_start: bool) -> Iterator[RayFleet]:
     refuse(ray_problems(os.environ))
     os.environ[_PATIENCE] = str(JOIN_S)
     try:
