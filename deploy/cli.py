@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from deploy import cli_cameras, cli_doctor, cli_fleet, cli_footage, cli_pools, cli_schema, cli_store
+from deploy import (
+    cli_cameras,
+    cli_doctor,
+    cli_fleet,
+    cli_footage,
+    cli_hold,
+    cli_pools,
+    cli_receipts,
+    cli_reports,
+    cli_retention,
+    cli_schema,
+    cli_store,
+)
 from deploy.cli_frame import Config, config_path, out, settings_of
 from deploy.fleet.child import run_until_told
 from deploy.logs import set_up_logs
@@ -30,6 +42,10 @@ app.add_typer(cli_store.index_app, name="index")
 app.add_typer(cli_store.config_app, name="config")
 app.add_typer(cli_schema.app, name="schema")
 app.add_typer(cli_pools.app, name="pools")
+app.add_typer(cli_retention.app, name="retention")
+app.add_typer(cli_hold.app, name="hold")
+app.add_typer(cli_receipts.app, name="receipts")
+app.add_typer(cli_reports.app, name="report")
 app.command("timeline")(cli_footage.timeline)
 app.command("play")(cli_footage.play)
 app.command("export")(cli_footage.export)

@@ -17,7 +17,9 @@ from deploy.archive import COLUMNS, BadLine, Entry, entry_of, read_archive
 from deploy.cli_frame import CameraId, Config, Exit, Json, fail, guarded, out, print_json, settings_of, with_stores
 from deploy.settings import Settings
 from deploy.wiring import Stores, camera_sealer
-from segments.clock import SystemClock
+from retention.camera_changes import change_camera, take_camera_out, tier_problem
+from retention.policy_record import all_policies
+from segments.clock import SystemClock, iso
 from segments.errors import BadInput, Conflict
 from segments.model import Camera, Credential
 from segments.ports import CameraFilter
@@ -103,15 +105,18 @@ def set_(camera: CameraId, values: Setting = None, config: Config = None) -> Non
     if not pairs:
         fail(f"nothing to set; values are {', '.join(COLUMNS[1:])}", Exit.BAD_INPUT)
 
-    async def change(stores: Stores) -> None:
+    async def change(stores: Stores) -> int:
         present = await stores.index.camera(camera)
         entry = _entry({**_as_text(present), **pairs, "id": camera}, settings)
-        await stores.index.set_camera(replace(entry.camera, added_us=present.added_us))
+        changed, days = replace(entry.camera, added_us=present.added_us), settings.retention.notice_days
+        until_us = await change_camera(stores.index, present, changed, now_us=SystemClock().now_us(), notice_days=days)
         if entry.credential is not None:
             await stores.index.put_credential(camera, camera_sealer(settings).seal(camera, entry.credential))
+        return until_us
 
-    with_stores(settings, change)
-    out.print(f"camera {camera} changed", highlight=False)
+    until_us = with_stores(settings, change)
+    notice = f"; for its footage what it was counts, too, until {iso(until_us)}" if until_us else ""
+    out.print(f"camera {camera} changed{notice}", highlight=False)
 
 
 @app.command()
@@ -119,7 +124,7 @@ def remove(camera: CameraId, config: Config = None) -> None:
     """Take a camera out of the archive. Its footage stays as long as its rules say."""
 
     async def take_out(stores: Stores) -> None:
-        await stores.index.remove_camera(camera)
+        await take_camera_out(stores.index, camera, now_us=SystemClock().now_us())
         await stores.index.remove_credential(camera)
 
     with_stores(settings_of(config), take_out)
@@ -144,6 +149,7 @@ def import_(
         BadLine(0, f"camera {entry.camera.id}: {_pool_problem(entry, settings)}") for entry in entries if _pool_problem(entry, settings)
     ]
     bad += with_stores(settings, lambda stores: _taken(stores, entries))
+    bad += with_stores(settings, lambda stores: _tierless(stores, entries))
     if not bad and not dry_run:
         with_stores(settings, lambda stores: _add(entries, settings, stores))
     if json:
@@ -188,6 +194,8 @@ async def _add(entries: list[Entry], settings: Settings, stores: Stores) -> None
     sealer = camera_sealer(settings)
     if taken := await _taken(stores, entries):
         raise Conflict(f"{taken[0].reason}; change it with `keepsight camera set`")
+    if tierless := await _tierless(stores, entries):
+        raise BadInput(tierless[0].reason)
     async with AsyncExitStack() as back:
         for entry in entries:
             camera, credential = entry.camera, entry.credential
@@ -203,6 +211,12 @@ async def _taken(stores: Stores, entries: list[Entry]) -> list[BadLine]:
     wanted = {entry.camera.id for entry in entries}
     present = {camera.id async for camera in _each(stores, CameraFilter())} if wanted else set()
     return [BadLine(0, f"camera {id_} is in the archive already") for id_ in sorted(wanted & present)]
+
+
+async def _tierless(stores: Stores, entries: list[Entry]) -> list[BadLine]:
+    policies, now_us = await all_policies(stores.index), SystemClock().now_us()
+    problems = ((entry.camera.id, tier_problem(policies, entry.camera.tier, now_us)) for entry in entries)
+    return [BadLine(0, f"camera {id_}: {problem}") for id_, problem in problems if problem]
 
 
 async def _all(stores: Stores, only: CameraFilter) -> list[Camera]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -46,6 +47,9 @@ Config = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+By = Annotated[str, typer.Option("--by", help="Who does this; default: this system's user.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept for good.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 CameraId = Annotated[str, typer.Argument(help="The camera's id.")]
 
 
@@ -96,6 +100,24 @@ def fail(sentence: str, code: Exit) -> NoReturn:
     raise typer.Exit(code)
 
 
+def who(by: str) -> str:
+    """The person who is named, else this system's user; raises BadInput if it has no name."""
+    try:
+        return by.strip() or getpass.getuser()
+    except (KeyError, OSError):
+        raise BadInput("this system's user has no name: say who does this with --by") from None
+
+
+def must_confirm(question: str, *, yes: bool) -> None:
+    """Asks on stderr unless `yes` is given; ends the command if the answer is not yes."""
+    try:
+        agreed = yes or typer.confirm(question, err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        fail("nothing was changed", Exit.BAD_INPUT)
+
+
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
@@ -108,6 +130,14 @@ def moment_us(text: str) -> int:
     except ValueError:
         raise BadInput(f"{text!r} is no time: write it as 2026-01-31T08:00:00Z, or 2026-01-31T08:00 for this machine's own time") from None
     return from_datetime(moment if moment.tzinfo is not None else moment.astimezone())
+
+
+def day_of_text(text: str) -> date:
+    """A day as users write it; raises BadInput."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text!r} is no day; write it as 2027-01-31") from None
 
 
 class shown:  # noqa: N801 - used like a function

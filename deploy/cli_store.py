@@ -117,7 +117,7 @@ def copy_(
     if json:
         print_json({"partitions": copied.partitions, "written": copied.written, "compared": asdict(compared)})
     else:
-        out.print(f"{copied.partitions} partitions gone through, {copied.written} rows, runs, states and batches written", highlight=False)
+        out.print(f"{copied.partitions} partitions gone through, {copied.written} items written", highlight=False)
         out.print(f"{compared.items} in {compared.partitions} partitions compared: {_agreement(compared)}", highlight=False)
         for one in compared.examples:
             out.print(f"  {one.kind} {one.where}: {_held(one.source)}, {_held(one.target)} there", highlight=False, markup=False)
@@ -126,7 +126,7 @@ def copy_(
 
 
 def _agreement(compared: Comparison) -> str:
-    return f"{compared.differing} partitions, cameras or credentials differ" if compared.differing else "the indexes are equal"
+    return f"{compared.differing} partitions, cameras, records or the like differ" if compared.differing else "the indexes are equal"
 
 
 def _held(summary: Summary) -> str:

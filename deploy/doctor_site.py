@@ -12,13 +12,14 @@ from typing import Any
 import httpx2
 
 from deploy.doctor import Check, Found, Verdict
+from deploy.doctor_retention import retention
 from deploy.metrics.machine import expiry_s
 from deploy.pool_checks import needs_of, probe_pool
 from deploy.settings import FilePool, Pool, Settings
 from deploy.tls import trust_in_own_api
 from deploy.watch import certificates
 from deploy.wiring import api_token, file_pool_folder, open_index, open_pool
-from segments.duty import RECORD, Duty, Place
+from segments.duty import LANE_OF, RECORD, Duty, Place
 from segments.errors import KeepsightError
 from segments.ports import Index
 
@@ -56,6 +57,8 @@ def _place(place: Place, *, alive: bool) -> Found:
     seen = f"{place.recorders} recorders, {place.load} of {place.room} cameras, {place.url}" + (", draining" if place.draining else "")
     if not alive:
         return Found(f"place {place.name}", Verdict.ILL, f"does not report; last {seen}", "start Keepsight on that machine, or see its log")
+    if LANE_OF.keys().isdisjoint(place.kinds):
+        return Found(f"place {place.name}", Verdict.GOOD, f"does {', '.join(place.kinds) or 'nothing'}")
     if not place.recorders and not place.draining:
         return Found(f"place {place.name}", Verdict.ILL, seen, "its recorders do not run: see its log")
     return Found(f"place {place.name}", Verdict.NOTED if place.draining else Verdict.GOOD, seen)
@@ -64,7 +67,7 @@ def _place(place: Place, *, alive: bool) -> Found:
 def _same_address(places: Sequence[Place]) -> list[Found]:
     """Nodes that say the others reach them at one address: at most one of them can be right."""
     by_url: dict[str, list[str]] = {}
-    for place in places:
+    for place in (each for each in places if each.url):
         by_url.setdefault(place.url, []).append(place.name)
     do = "set internal.host and internal.advertise on each node to an address of its own: else its newest footage cannot be seen"
     return [Found("addresses", Verdict.ILL, f"{', '.join(names)} all say {url}", do) for url, names in by_url.items() if len(names) > 1]
@@ -166,6 +169,7 @@ SITE: Sequence[tuple[str, Check]] = (
     ("certificates", expiries),
     ("index", index),
     ("pools", pools),
+    ("retention", retention),
     ("service", service),
 )
 """The checks that ask others."""

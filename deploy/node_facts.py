@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from deploy.health import told_part
 from deploy.metrics.node import NodeFacts, NodeMetrics, PlaceFacts, SpoolFacts
+from deploy.metrics.retention import RetentionMetrics, retention_facts
 from deploy.metrics.silence import WatchedEdge
 from deploy.node_place import NodePlace
 from deploy.settings import Settings
@@ -18,8 +19,9 @@ from recorder.link import Counts
 from recorder.spool_folder import SpoolKind, free_bytes, spool_usage
 from recorder.uploader import Backlog, Uploader
 from segments.clock import Clock
-from segments.duty import RECORD, SUPERVISE
+from segments.duty import LANE_OF, RECORD, SUPERVISE
 from segments.model import CameraState, FragmentState
+from segments.ports import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class NodeParts:
     uploader: Uploader
     place: NodePlace
     live: WatchedEdge
+    index: Records
     clock: Clock
 
     @property
@@ -46,12 +49,17 @@ class NodeParts:
 
 def watch_node(watch: Watch, parts: NodeParts) -> None:
     """Adds the node to what is told of the program."""
-    metrics = NodeMetrics(watch.metrics.registry)
+    metrics, retention = NodeMetrics(watch.metrics.registry), RetentionMetrics(watch.metrics.registry)
 
     async def sample() -> None:
         metrics.show(await node_facts(parts))
 
+    async def sample_retention() -> None:
+        supervises = any(duty.kind == SUPERVISE for duty in parts.place.holder.held())
+        retention.show(await retention_facts(parts.index, parts.clock.now_us()) if supervises else None)
+
     watch.metrics.sample_with(sample)
+    watch.metrics.sample_with(sample_retention)
     watch.parts += [
         told_part("spool", lambda: spool_trouble(parts), needed=True),
         told_part("recorders", lambda: "" if parts.place.shards.report().recorders else "no recorder is connected"),
@@ -124,7 +132,8 @@ def _place(parts: NodeParts) -> PlaceFacts:
     """Duties of lane b are wanted for some shards only, as cameras ask for it: the place that supervises knows how many."""
     place, settings = parts.place.shards.report(), parts.settings
     held = Counter(duty.kind for duty in parts.place.holder.held())
-    wanted = {RECORD["a"]: settings.shards, SUPERVISE: 1, **Counter(duty.kind for duty in parts.place.placer.wanted)}
+    placed = Counter(duty.kind for duty in parts.place.placer.wanted if duty.kind in LANE_OF)
+    wanted = {RECORD["a"]: settings.shards, SUPERVISE: 1, **placed}
     return PlaceFacts(
         recorders=place.recorders,
         recorders_wanted=settings.fleet.recorders,

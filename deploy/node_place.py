@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from deploy.fleet.duty_holder import DutyHolder
 from deploy.fleet.placer import Placer
+from deploy.placed_duties import placed_duties
 from deploy.settings import Settings
 from deploy.wiring import camera_sealer
 from recorder.live import LiveEdge
@@ -59,7 +60,13 @@ def node_place(settings: Settings, index: Index, *, live: LiveEdge, sealed: Call
     )
     shards = ShardServer(of_node, around, index=index, live=live, clock=clock)
     placer = Placer(
-        settings.node_name, index=index, shards=settings.shards, hint=lambda: holder.hint(), clock=clock, ttl_s=settings.lease_s
+        settings.node_name,
+        index=index,
+        shards=settings.shards,
+        others=placed_duties(settings),
+        hint=lambda: holder.hint(),
+        clock=clock,
+        ttl_s=settings.lease_s,
     )
     holder = DutyHolder(
         settings.node_name,

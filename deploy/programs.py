@@ -23,7 +23,8 @@ def programs(settings: Settings, config: Path | None) -> list[Program]:
         for number in range(settings.fleet.recorders)
     ]
     uploader = Program("uploader", command_for("uploader", argument), trusted=True)
-    return [uploader, *recorders, Program(API, command_for("api", argument), trusted=True, stage=1)]
+    duties = Program("duties", command_for("duties", argument), trusted=True, stage=1)
+    return [uploader, *recorders, duties, Program(API, command_for("api", argument), trusted=True, stage=1)]
 
 
 def fleet_programs(settings: Settings) -> tuple[str, ...]:
@@ -48,6 +49,6 @@ def recorder_orders(settings: Settings, number: int) -> RecorderOrders:
 
 
 def command_for(program: str, argument: str | RecorderOrders) -> list[str]:
-    """The command line that starts a program: `uploader CONFIG`, `api CONFIG` (a path, or `-`) or `recorder ORDERS`."""
+    """The command line that starts a program: `uploader CONFIG`, `duties CONFIG`, `api CONFIG` (a path, or `-`) or `recorder ORDERS`."""
     text = json.dumps(asdict(argument)) if isinstance(argument, RecorderOrders) else argument
     return [sys.executable, "-m", f"deploy.{program}_process", text]

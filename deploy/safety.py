@@ -137,6 +137,8 @@ def secret_files(settings: Settings) -> list[SecretFile]:
         if isinstance(pool, S3Pool):
             what = f"the secret key of pool {name}"
             files.append(SecretFile(f"pools.{name}.secret_file", pool.secret_file, what, pool.access_key_id))
+            if pool.locks_secret_file is not None:
+                files.append(SecretFile(f"pools.{name}.locks_secret_file", pool.locks_secret_file, what, pool.locks_access_key_id))
     return [file for file in files if file is not None]
 
 

@@ -167,3 +167,20 @@ class RetentionSettings(Section):
     """What the commit needs to know of retention: no footage is deleted before it is so old."""
 
     shortest_floor_days: int = Field(30, ge=1)
+    notice_days: int = Field(7, ge=0, le=3650)
+    """Between the announcement of what shortens retention and the moment it binds."""
+    grace_s: int = Field(3600, ge=120, le=7 * 86_400)
+    """Between unpublishing rows and deleting their objects: longer than any commit under way, and than any link lives."""
+    sweep_objects_per_s: int = Field(500, ge=1, le=100_000)
+    """How many objects each shard of the sweep deletes at most; with it a sweep leaves stores time for recording."""
+    sweep_shards: int | None = Field(None, ge=1, le=64)
+    """Into how many shards the sweep is divided; none: 1 for the local fleet, 8 for the Ray fleet."""
+    high_mark: float = Field(0.95, gt=0, le=1)
+    low_mark: float = Field(0.90, gt=0, le=1)
+    """A pool fuller than `high_mark` is under pressure, until it is down to `low_mark`."""
+
+    @model_validator(mode="after")
+    def _marks_are_in_order(self) -> RetentionSettings:
+        if self.low_mark >= self.high_mark:
+            raise ValueError("low_mark has to be below high_mark")
+        return self

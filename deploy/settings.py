@@ -122,6 +122,11 @@ class Settings(Section):
         return self.fleet.shards or self.fleet.recorders
 
     @property
+    def sweep_shards(self) -> int:
+        """Into how many shards the sweep is divided."""
+        return self.retention.sweep_shards or (1 if self.fleet.kind == "local" else 8)
+
+    @property
     def lease_s(self) -> float:
         """How long a lease lasts from each renewal."""
         return self.fleet.lease_s or (15.0 if self.fleet.kind == "local" else 2.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from deploy.sections import Section
 from segments.pools import PoolState
@@ -63,12 +63,21 @@ class S3Pool(PoolSection):
     access_key_id: str
     secret_file: Path
     """A file, readable by its owner only, holding the secret access key."""
+    locks_access_key_id: str = ""
+    locks_secret_file: Path | None = None
+    """Another key, which alone may set and lift legal holds and is used for nothing else; none: the pool's own."""
     ca_file: Path | None = None
     """The authority that signed the store's certificate; none: those the system trusts."""
     needs: tuple[Ability, ...] = ()
     """What the store must be able to beside what every pool needs."""
     minio_admin: bool = False
     """Whether the store answers MinIO's admin API, for `keepsight pools` to show its own figure beside ours."""
+
+    @model_validator(mode="after")
+    def _locks_key_is_whole(self) -> S3Pool:
+        if bool(self.locks_access_key_id) != (self.locks_secret_file is not None):
+            raise ValueError("locks_access_key_id and locks_secret_file belong together: set both, or none")
+        return self
 
 
 PoolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]

@@ -64,7 +64,7 @@ async def _run_uploader(settings: Settings) -> None:
             settings=UploadSettings(rules=rules),
         )
         place = node_place(settings, stores.index, live=live, sealed=uploader.hint, clock=clock)
-        node = NodeParts(settings, uploader, place, live, clock)
+        node = NodeParts(settings, uploader, place, live, stores.index, clock)
         watch_node(watch, node)
         probes = PoolProbes(watch.metrics.registry, settings, opened.pools, clock)
         local = create_local_app(live, key=internal_key(settings), status=lambda: node_status(node))

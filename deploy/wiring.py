@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from deploy.cluster_index import open_cluster_index
 from deploy.settings import CassandraIndexSettings, FilePool, Pool, S3Pool, Settings
 from segments.clock import SystemClock
 from segments.errors import StartRefused
-from segments.ports import Index, ObjectStore
+from segments.ports import Index, LegalHolds, ObjectStore
 from segments.secrets import Sealer, load_sealer, make_secret_file, read_secret_file
 from segments.stores.file_objects import FileObjects
+from segments.stores.probe import Ability
 from segments.stores.s3_client import S3Settings
 from segments.stores.sqlite_index import open_sqlite_index
 
@@ -71,6 +72,20 @@ def open_pool(name: str, pool: Pool, settings: Settings) -> Iterator[ObjectStore
         yield store
     finally:
         store.close()
+
+
+@contextmanager
+def open_lock_keepers(settings: Settings, stores: Stores) -> Iterator[Mapping[str, LegalHolds]]:
+    """The pools whose settings ask for Object Lock, by name; opened with the key for locks where there is one."""
+    with ExitStack() as stack:
+        keepers: dict[str, LegalHolds] = {}
+        for name, pool in settings.pools.items():
+            if isinstance(pool, S3Pool) and Ability.OBJECT_LOCK in pool.needs:
+                keepers[name] = stores.pools[name]
+                if pool.locks_secret_file is not None:
+                    key = {"access_key_id": pool.locks_access_key_id, "secret_file": pool.locks_secret_file}
+                    keepers[name] = stack.enter_context(open_pool(name, pool.model_copy(update=key), settings))
+        yield keepers
 
 
 def pool_folder(name: str, pool: FilePool, settings: Settings) -> Path:

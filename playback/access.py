@@ -20,6 +20,10 @@ class Verb(StrEnum):
     """See which cameras there are, and how the service is."""
     VIEW = "view"
     """See the footage of a camera, or when there is some."""
+    INSPECT = "inspect"
+    """See how long footage is kept and why, what holds it, and what was deleted."""
+    ADMINISTER = "administer"
+    """Change that: policies and holds."""
 
 
 class Access(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -37,14 +37,17 @@ _ROUTERS = (
 _description = APIRouter()
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application over these services. It starts nothing and holds nothing but the threads that decode snapshots."""
+def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
+    """The application over these services, with the routes of other rooms beside its own.
+
+    It starts nothing and holds nothing but the threads that decode snapshots.
+    """
     app = FastAPI(title="Keepsight", version=version("keepsight"), openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.services = services
     app.state.access = BearerToken(services.token) if services.token else Open()
     app.state.decoding = Decoding()
     app.state.traffic = Traffic(services.limits)
-    for router in (*_ROUTERS, _description):
+    for router in (*_ROUTERS, *more, _description):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
     if services.token is None and services.hosts:

@@ -15,7 +15,7 @@ from segments.errors import BadInput, DataDamaged
 from segments.model import Cause, Row, Span
 from segments.ports import ReadObject
 from segments.segment_tail import TAIL_GUESS_BYTES, SegmentTail, TailIsLonger, read_tail
-from segments.timeline import Claim, footage_of_rows, footage_rank, rows_between, settle, states_between
+from segments.timeline import Claim, deleted_between, footage_of_rows, footage_rank, rows_between, settle, states_between
 
 AT_ONCE = 16
 
@@ -31,7 +31,8 @@ async def plan_export(index: PlaybackIndex, pools: Mapping[str, ReadObject], cam
     found = await index.camera(camera)
     rows = await rows_between(index, camera, span)
     states = await states_between(index, camera, span)
-    pieces = coverage(span, Facts(footage_of_rows(rows), states, found.added_us, now_us))
+    deleted = await deleted_between(index, camera, span)
+    pieces = coverage(span, Facts(footage_of_rows(rows), states, found.added_us, now_us, deleted))
     gaps = [Gap(piece.start_us, piece.end_us, piece.cause) for piece in pieces if isinstance(piece, Absence)]
     if not rows:
         raise NoFootage(f"{camera} has no indexed footage from {iso(span.start_us)} to {iso(span.end_us)}", Cause(gaps[0].cause))

@@ -13,7 +13,7 @@ from segments.clock import iso
 from segments.coverage import Facts, Gap, coverage
 from segments.errors import KeepsightError, NotFound, Refused, TryAgain
 from segments.model import Camera, Footage, Row, RowPosition, Run, Span
-from segments.timeline import footage_between, footage_of_rows, rows_between, states_between
+from segments.timeline import deleted_between, footage_between, footage_of_rows, rows_between, states_between
 
 T = TypeVar("T")
 
@@ -119,7 +119,8 @@ async def no_footage(services: Services, camera: str, span: Span) -> NotFound:
     if added_us is None:
         return NotFound(f"there is no camera {camera}, and no footage of it from {iso(span.start_us)} to {iso(span.end_us)}")
     states = await states_between(services.index, camera, span)
-    pieces = coverage(span, Facts((), states, added_us, services.clock.now_us()))
+    deleted = await deleted_between(services.index, camera, span)
+    pieces = coverage(span, Facts((), states, added_us, services.clock.now_us(), deleted))
     gap = max((piece for piece in pieces if isinstance(piece, Gap)), key=lambda piece: piece.end_us - piece.start_us)
     said = f": {gap.detail}" if gap.detail else ""
     return NoFootage(f"{camera} has no footage from {iso(span.start_us)} to {iso(span.end_us)} ({gap.cause}{said})", gap.cause)

@@ -8,9 +8,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from playback.byte_range import RangeNotSatisfiable
 from segments.errors import BadInput, Conflict, DataDamaged, KeepsightError, NotFound, Refused, TryAgain
@@ -96,9 +98,21 @@ def _of_ours(error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     """The answer to what the framework refuses: unknown routes, wrong methods, and refused access."""
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {"Allow": ", ".join(_methods(request))}
     title = HTTPStatus(error.status_code).phrase
     said = f"{request.method} {request.url.path}" if error.detail == title else error.detail
     return _answer(Problem(type="about:blank", title=title, status=error.status_code, detail=said), error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done at an address: one route's answer would name its own methods only, and several may share an address."""
+    found: set[str] = set()
+    for context in iter_route_contexts(request.app.router.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and compile_path(str(context.path))[0].match(request.url.path):
+            found |= route.methods or set()
+    return sorted(found)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

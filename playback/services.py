@@ -12,10 +12,10 @@ from fastapi import Depends, Request
 from playback.limits import Limits
 from playback.live import LiveFootage
 from segments.clock import Clock
-from segments.ports import Cameras, ReadObject, ReadRows, Runs, States
+from segments.ports import Cameras, ReadObject, ReadReceipts, ReadRows, Runs, States
 
 
-class PlaybackIndex(ReadRows, Runs, States, Cameras, Protocol):
+class PlaybackIndex(ReadRows, Runs, States, ReadReceipts, Cameras, Protocol):
     """What playback needs of an index."""
 
 

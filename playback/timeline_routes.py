@@ -19,7 +19,7 @@ from segments.clock import US_PER_DAY, US_PER_S, iso
 from segments.coverage import Bucket, Facts, Gap, bucket_count, buckets, coverage, least_resolution_s
 from segments.errors import BadInput
 from segments.model import Cause, Footage, Span
-from segments.timeline import footage_of_rows, footage_of_runs, runs_between, states_between
+from segments.timeline import deleted_between, footage_of_rows, footage_of_runs, outside, runs_between, states_between
 
 MAX_SPAN_US = 400 * US_PER_DAY
 MAX_ENTRIES = 2000
@@ -99,20 +99,21 @@ def _timeline(camera: str, span: Span, facts: Facts, resolution: int | None) -> 
 
 
 async def _facts(services: Services, camera: str, span: Span) -> tuple[Facts, LiveEdge]:
-    """What is known of a span: from rows up to a day, from runs beyond."""
+    """What is known of a span: from rows up to a day, from runs beyond, without what receipts say was deleted of them."""
+    deleted = await deleted_between(services.index, camera, span)
     (footage, edge), states, added_us = await asyncio.gather(
-        _footage(services, camera, span), states_between(services.index, camera, span), camera_added_us(services, camera)
+        _footage(services, camera, span, deleted), states_between(services.index, camera, span), camera_added_us(services, camera)
     )
-    if added_us is None and not footage:
+    if added_us is None and not footage and not deleted:
         raise await no_footage(services, camera, span)
-    return Facts(footage, states, added_us or 0, services.clock.now_us()), edge
+    return Facts(footage, states, added_us or 0, services.clock.now_us(), deleted), edge
 
 
-async def _footage(services: Services, camera: str, span: Span) -> tuple[Sequence[Footage], LiveEdge]:
+async def _footage(services: Services, camera: str, span: Span, deleted: Sequence[Span]) -> tuple[Sequence[Footage], LiveEdge]:
     if span.end_us - span.start_us <= US_PER_DAY:
         return await footage_of(services, camera, span)
     runs, edge = await asyncio.gather(runs_between(services.index, camera, span), live_edge(services, camera, span))
-    return footage_of_runs(runs) + footage_of_rows(edge.rows), edge
+    return outside(footage_of_runs(runs), deleted) + footage_of_rows(edge.rows), edge
 
 
 def _span(piece: Footage | Gap) -> dict[str, object]:

@@ -16,6 +16,7 @@ from datetime import tzinfo
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from segments.errors import BadInput
 from segments.model import Camera
@@ -59,7 +60,8 @@ class Choice(NamedTuple):
 class Policy:
     """All tiers, and which goes to whom: `areas` by path, `classes` by number. `legal_floor` is under no tier's floor.
 
-    `binds_us` is when it binds at the latest; `withdrawn_us` is when it was taken back before that, else 0.
+    `zone` is the civil time its terms run by (tz database). `binds_us` is when it binds at the latest; `withdrawn_us` is when it was taken
+    back before that, else 0, by whom and why.
     """
 
     version: int
@@ -71,8 +73,11 @@ class Policy:
     default: str
     areas: Mapping[str, str]
     classes: Mapping[int, str]
+    zone: str = "UTC"
     legal_floor: Term = LEGAL_FLOOR
     withdrawn_us: int = 0
+    withdrawn_by: str = ""
+    withdrawn_reason: str = ""
 
     def __post_init__(self) -> None:
         """Raises BadInput if it names a tier it does not have, has one below the legal floor, or misses who and why."""
@@ -88,6 +93,10 @@ class Policy:
             raise BadInput("a policy needs to say who wrote it, and why")
         if self.binds_us < self.written_us:
             raise BadInput("a policy cannot bind before it was written")
+        try:
+            ZoneInfo(self.zone)
+        except (KeyError, OSError, ValueError):
+            raise BadInput(f"{self.zone!r} is no zone of the tz database, as Asia/Shanghai is") from None
 
     def _named(self) -> Iterable[tuple[str, str]]:
         yield "the default", self.default

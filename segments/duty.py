@@ -21,7 +21,6 @@ LANE_OF = {kind: lane for lane, kind in RECORD.items()}
 """The lane of a kind of recording duty."""
 SUPERVISE = "supervise"
 """The duty, of one shard, of placing all other duties. It needs no placing itself: every place that does this kind stands by for it."""
-
 _DUTY = re.compile(r"(?P<kind>[a-z][a-z-]{0,31})\.(?P<shard>\d{1,6})-of-(?P<of>\d{1,6})")
 
 

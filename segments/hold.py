@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any, NamedTuple
 
 from segments.errors import BadInput
 from segments.model import Camera, Span
+from segments.record import Record
 
+HOLDS = "hold"
+"""The kind of their records."""
 FOR_EVER_US = 1 << 62
 """The end of a hold that has none."""
+
+
+class HoldChange(NamedTuple):
+    """What was done to a hold after it was placed, by whom and why."""
+
+    at_us: int
+    by: str
+    what: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class Hold:
     lifted_reason: str = ""
     approved_by: str = ""
     """The second person of a lifting, where the tier asks for one."""
+    changes: tuple[HoldChange, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises BadInput if it could cover nothing, or something is missing."""
@@ -68,3 +82,16 @@ class Hold:
 def holding(holds: Iterable[Hold], camera: Camera, span: Span) -> list[Hold]:
     """The standing holds that cover some of this time of a camera, in the order given."""
     return [hold for hold in holds if hold.stands and hold.start_us < span.end_us and span.start_us < hold.end_us and hold.covers(camera)]
+
+
+def hold_values(hold: Hold) -> dict[str, Any]:
+    """What its record says; `hold_of` gives it back."""
+    return asdict(hold) | {"review": hold.review.isoformat() if hold.review else None}
+
+
+def hold_of(record: Record) -> Hold:
+    """The hold of a record."""
+    values = record.values
+    lists = {name: tuple(values[name]) for name in ("cameras", "areas", "seen")}
+    changes = tuple(HoldChange(*change) for change in values["changes"])
+    return Hold(**values | lists | {"review": date.fromisoformat(values["review"]) if values["review"] else None, "changes": changes})

@@ -6,15 +6,17 @@ It holds a few pages in memory, however large the indexes are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from segments.clock import Clock
-from segments.model import Batch, Camera, Partition, PartitionKind, Row, Run, StateChange
+from segments.model import Batch, Camera, Partition, PartitionKind, Row, RowPosition, Run, StateChange
 from segments.patience import patiently, some_at_once
-from segments.ports import Batches, CameraChanges, Page, Partitions, ReadRows, Runs, States
+from segments.ports import Batches, BatchRows, CameraChanges, Page, Partitions, ReadReceipts, ReadRows, Records, Runs, States
+from segments.receipt import Receipt
+from segments.record import KINDS, Record
 from segments.shards import CAMERA_BUCKETS
 
 ORDER = (PartitionKind.RUNS, PartitionKind.ROWS, PartitionKind.STATES, PartitionKind.BATCHES)
@@ -24,13 +26,23 @@ AT_ONCE = 4
 STEP_PARTITIONS = 64
 """So many are read between two reports of progress."""
 PAGE_ITEMS = 500
+PAGE_RECEIPTS = 50
+"""A receipt of a whole day may have some hundred kB."""
 MAX_NAMED = 1000
 """Most differences a comparison names; it counts all."""
 
-Item = Row | Run | StateChange | Batch
+
+class ListedRow(NamedTuple):
+    """A row of a batch."""
+
+    batch: Batch
+    row: Row
 
 
-class ReadIndex(ReadRows, Runs, States, Batches, Partitions, CameraChanges, Protocol):
+Item = Row | Run | StateChange | Batch | ListedRow
+
+
+class ReadIndex(ReadRows, Runs, States, Batches, BatchRows, Partitions, ReadReceipts, Records, CameraChanges, Protocol):
     """What is read of an index to compare it."""
 
 
@@ -44,7 +56,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class IndexDifference:
-    """A partition, or a camera or its credential, that is not the same on both sides. `kind`: a `PartitionKind`, `camera`, `credential`."""
+    """What is not the same on both sides: a partition, a camera, its credential, a record, a chain of receipts.
+
+    `kind`: a `PartitionKind`, or `camera`, `credential`, `record`, `receipts`.
+    """
 
     kind: str
     where: str
@@ -74,14 +89,21 @@ class Comparison:
 async def compare_indexes(
     source: ReadIndex, target: ReadIndex, clock: Clock, *, progress: Callable[[Comparison], None] | None = None
 ) -> Comparison:
-    """Compares rows, runs, states, batches, cameras and credentials; a partition that only one side has differs too.
+    """Compares rows, runs, states, batches with their rows, cameras, credentials, records and receipts; what only one side has differs too.
 
+    Of records their texts are compared: revisions are each index's own.
     A passing fault is waited for about 13 s, then raised as TryAgain; Refused is raised at once.
     """
     work = _Compare(source, target, clock)
     found = Comparison()
     for bucket in range(CAMERA_BUCKETS):
         found = found.plus(0, 0, await work.archive(bucket))
+    for kind in KINDS:
+        found = found.plus(0, *await work.records(kind))
+    for chain in await work.chains():
+        found = found.plus(0, *await work.receipts(chain))
+        if progress is not None:
+            progress(found)
     for kind in ORDER:
         for compare, index in ((work.partition, source), (work.only_there, target)):
             async for partitions in _steps(index, kind, clock):
@@ -108,9 +130,25 @@ class _Compare:
     async def archive(self, bucket: int) -> list[IndexDifference]:
         """Cameras and sealed credentials of a bucket."""
         ours = await archive_of(self._source, bucket, self._clock)
-        theirs = await archive_of(self._target, bucket, self._clock)
-        differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
-        return [IndexDifference(*key, *(_summed([side[key]] if key in side else []) for side in (ours, theirs))) for key in differing]
+        return _differing(ours, await archive_of(self._target, bucket, self._clock))
+
+    async def records(self, kind: str) -> tuple[int, list[IndexDifference]]:
+        """All records of a kind: how many there are, and those that differ."""
+        ours, theirs = [
+            {("record", f"{kind} {record.id}"): record.text for record in await records_of(index, kind, self._clock)}
+            for index in (self._source, self._target)
+        ]
+        return len(ours), _differing(ours, theirs)
+
+    async def chains(self) -> list[str]:
+        """The names of all chains on either side."""
+        both = [await patiently(index.receipt_chains, self._clock) for index in (self._source, self._target)]
+        return sorted({name for names in both for name in names})
+
+    async def receipts(self, chain: str) -> tuple[int, list[IndexDifference]]:
+        """A chain of receipts: how many there are, and whether it differs."""
+        source, target = [await _chain_summary(index, chain, self._clock) for index in (self._source, self._target)]
+        return source.items, [] if source == target else [IndexDifference("receipts", chain, source, target)]
 
     async def partition(self, kind: PartitionKind, partition: Partition) -> Summary | IndexDifference:
         """A partition of the source beside that of the target."""
@@ -126,6 +164,11 @@ class _Compare:
         return _difference(kind, partition, _summed([]), await summary_of(self._target, kind, partition, self._clock))
 
 
+def _differing(ours: Mapping[tuple[str, str], object], theirs: Mapping[tuple[str, str], object]) -> list[IndexDifference]:
+    differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    return [IndexDifference(*key, *(_summed([side[key]] if key in side else []) for side in (ours, theirs))) for key in differing]
+
+
 def _difference(kind: PartitionKind, partition: Partition, source: Summary, target: Summary) -> IndexDifference:
     return IndexDifference(kind.value, f"{partition.camera} {partition.date}", source, target)
 
@@ -136,6 +179,14 @@ async def summary_of(index: ReadIndex, kind: PartitionKind, partition: Partition
     async for page in pages_of(index, kind, partition, clock):
         items += len(page)
         digest.update("".join(map(repr, page)).encode())
+    return Summary(items, digest.hexdigest())
+
+
+async def _chain_summary(index: ReadReceipts, chain: str, clock: Clock) -> Summary:
+    items, digest = 0, hashlib.sha256()
+    async for page in receipts_behind(index, chain, 0, clock):
+        items += len(page)
+        digest.update("\n".join(receipt.text for receipt in page).encode())
     return Summary(items, digest.hexdigest())
 
 
@@ -180,8 +231,17 @@ async def _page(index: ReadIndex, kind: PartitionKind, partition: Partition, aft
         case PartitionKind.STATES:
             return await index.states(*partition, after_us=-1 if after is None else after, limit=limit)
         case PartitionKind.BATCHES:
-            batch = await index.batch(*partition)
-            return Page([] if batch is None else [batch], None)
+            return await _batch_page(index, partition, after, limit)
+
+
+async def _batch_page(index: ReadIndex, partition: Partition, after: RowPosition | None, limit: int) -> Page[Item, RowPosition]:
+    """The rows of a batch, and behind the last of them the batch: who finds one finds its rows."""
+    batch = await index.batch(*partition)
+    if batch is None:
+        return Page([], None)
+    page = await index.batch_rows(batch, after=after, limit=limit)
+    rows = [ListedRow(batch, row) for row in page.items]
+    return Page([*rows, batch] if page.next is None else rows, page.next)
 
 
 async def archive_of(index: CameraChanges, bucket: int, clock: Clock) -> dict[tuple[str, str], Camera | bytes]:
@@ -189,3 +249,17 @@ async def archive_of(index: CameraChanges, bucket: int, clock: Clock) -> dict[tu
     cameras = await patiently(partial(index.cameras_in, bucket), clock)
     credentials = await patiently(partial(index.credentials_in, bucket), clock)
     return {("camera", camera.id): camera for camera in cameras} | {("credential", name): sealed for name, sealed in credentials.items()}
+
+
+async def records_of(index: Records, kind: str, clock: Clock) -> Sequence[Record]:
+    """All records of a kind."""
+    return await patiently(partial(index.records, kind), clock)
+
+
+async def receipts_behind(index: ReadReceipts, chain: str, number: int, clock: Clock) -> AsyncIterator[Sequence[Receipt]]:
+    """The receipts of a chain behind a number, in order."""
+    after: int | None = number
+    while after is not None:
+        page = await patiently(partial(index.receipt_chain, chain, after=after, limit=PAGE_RECEIPTS), clock)
+        yield page.items
+        after = page.next

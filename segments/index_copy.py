@@ -1,26 +1,41 @@
 """A whole index carried into another one: over ports alone, so from any kind of index to any.
 
-Cameras, credentials, runs, rows, states and batches are carried as they are, the epochs are spent, so that no run's id is made twice, and
-usage is counted anew. Leases, places and placings are not: they are of the services that run. Nothing is removed from the target.
+Cameras, credentials, receipts, runs, rows, states and batches with their rows are carried as they are, and so is what records say. The
+epochs are spent, so that no run's id is made twice, and usage is counted anew. Leases, places and placings are not carried: they are of the
+services that run. Nothing is removed from the target.
 
 The work goes partition by partition and may be done twice: a partition that is the same on both sides is only read. So a service may go on
-writing to the source during a first copy; a second one, when it has stopped, makes both equal.
+writing to the source during a first copy; a second one, when it has stopped, makes both equal. Only what was deleted between the two stays
+in the target, and is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from segments.clock import US_PER_S, Clock
 from segments.duty import Duty
-from segments.errors import Conflict
-from segments.index_compare import AT_ONCE, ORDER, Item, ReadIndex, archive_of, pages_of, some_partitions, summary_of
+from segments.errors import Conflict, NotFound
+from segments.index_compare import (
+    AT_ONCE,
+    ORDER,
+    Item,
+    ListedRow,
+    ReadIndex,
+    archive_of,
+    pages_of,
+    receipts_behind,
+    records_of,
+    some_partitions,
+    summary_of,
+)
 from segments.model import Batch, Camera, Partition, PartitionKind, Row, Run, StateChange
 from segments.patience import patiently, some_at_once
-from segments.ports import Batches, Cameras, Credentials, Leases, Usage, WriteRows
+from segments.ports import Batches, Cameras, Credentials, Leases, Records, Usage, WriteReceipts, WriteRows
+from segments.record import KINDS, Record
 from segments.shards import CAMERA_BUCKETS
 
 
@@ -28,7 +43,7 @@ class CopySource(ReadIndex, Leases, Protocol):
     """What a copy reads; it takes an epoch there."""
 
 
-class CopyTarget(ReadIndex, Leases, WriteRows, Cameras, Credentials, Usage, Protocol):
+class CopyTarget(ReadIndex, Leases, WriteRows, WriteReceipts, Cameras, Credentials, Usage, Protocol):
     """What it writes to, and reads to see what is there already."""
 
 
@@ -36,7 +51,7 @@ class CopyTarget(ReadIndex, Leases, WriteRows, Cameras, Credentials, Usage, Prot
 class Copied:
     """How far a copy has come: the kind it is at (None: through with all) and the cursor in it. Started again with it, it goes on there.
 
-    `partitions` were gone through, `written` rows, runs, states and batches were not the same in the target and were written.
+    `partitions` were gone through; `written` rows, runs, states, batches, receipts and records were not the same in the target.
     """
 
     kind: PartitionKind | None = ORDER[0]
@@ -57,6 +72,11 @@ async def copy_index(
     await work.spend_epochs()
     for bucket in range(CAMERA_BUCKETS):
         await work.archive(bucket)
+    so_far = replace(so_far, written=so_far.written + await work.records())
+    async for written in work.receipts():
+        so_far = replace(so_far, written=so_far.written + written)
+        if progress is not None:
+            progress(so_far)
     while so_far.kind is not None:
         so_far = await work.step(so_far, so_far.kind)
         if progress is not None:
@@ -95,6 +115,30 @@ class _Copy:
             else:
                 await patiently(partial(self._target.put_credential, camera_id, value), self._clock)
 
+    async def records(self) -> int:
+        """All records, of every kind; returns how many were written."""
+        written = 0
+        for kind in KINDS:
+            present = {record.id: record.text for record in await records_of(self._target, kind, self._clock)}
+            for record in await records_of(self._source, kind, self._clock):
+                if present.get(record.id) != record.text:
+                    await patiently(partial(_put_record, self._target, record), self._clock)
+                    written += 1
+        return written
+
+    async def receipts(self) -> AsyncIterator[int]:
+        """Of every chain the receipts behind the last one of the target; tells how many were written, some at a time.
+
+        Raises Conflict if the target has got others of their numbers meanwhile.
+        """
+        for chain in await patiently(self._source.receipt_chains, self._clock):
+            last = await patiently(partial(self._target.last_receipt, chain), self._clock)
+            async for receipts in receipts_behind(self._source, chain, last.number if last else 0, self._clock):
+                for receipt in receipts:
+                    await patiently(partial(self._target.put_receipt, receipt), self._clock)
+                if receipts:
+                    yield len(receipts)
+
     async def step(self, so_far: Copied, kind: PartitionKind) -> Copied:
         """The next partitions of a kind."""
         page = await some_partitions(self._source, kind, so_far.after, self._clock)
@@ -121,7 +165,10 @@ class _Copy:
         rows = [item for item in items if isinstance(item, Row)]
         if rows:
             await patiently(partial(self._target.publish_many, rows), self._clock)
-        await some_at_once(self._write_one, [item for item in items if not isinstance(item, Row)], AT_ONCE)
+        listed = [item for item in items if isinstance(item, ListedRow)]
+        if listed:
+            await patiently(partial(self._target.put_batch_rows, listed[0].batch, [item.row for item in listed]), self._clock)
+        await some_at_once(self._write_one, [item for item in items if not isinstance(item, Row | ListedRow)], AT_ONCE)
 
     async def _write_one(self, item: Item) -> None:
         match item:
@@ -153,6 +200,16 @@ async def _put_camera(index: Cameras, camera: Camera) -> None:
         await index.add_camera(camera)
     except Conflict:
         await index.set_camera(camera)
+
+
+async def _put_record(index: Records, record: Record) -> None:
+    """Its text: revisions are each index's own, and need not all be gone through again."""
+    try:
+        present = await index.record(record.kind, record.id)
+    except NotFound:
+        present = record._replace(revision=0, text="")
+    if present.text != record.text:
+        await index.put_record(record._replace(revision=present.revision + 1))
 
 
 async def _put_batch(index: Batches, batch: Batch) -> None:

@@ -243,21 +243,32 @@ class Partition(NamedTuple):
 
 
 class BatchState(StrEnum):
-    """Where a camera-day is on its way through deletion."""
+    """Where a camera-day is on its way through deletion, in this order; HELD leads back, from any of them."""
 
-    PENDING = "pending"
-    HELD = "held"
-    DELETING = "deleting"
+    PENDING = "pending"  # decided; commits that had not seen it come to their end
+    LISTED = "listed"  # its rows are in the batch, and are being taken out of the index
+    UNPUBLISHED = "unpublished"  # they are out of it; links that were handed out run out
+    DELETING = "deleting"  # claimed: a hold that comes now comes too late
+    HELD = "held"  # taken back: its rows are being published again
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The record of a camera-day on its way through deletion; read by key, never scanned as a queue."""
+    """The record of a camera-day on its way through deletion; read by key, never scanned as a queue.
+
+    `decided_us` tells it from others of its camera-day; `since_us` is when its state began. `listed_us`: what is published later is not of
+    it. `whole`: all rows of the camera-day go. `policy`: the newest version that counted. `finding` says to people why it does not go on.
+    """
 
     camera: str
     day: date
     state: BatchState
     decided_us: int
+    since_us: int = 0
+    listed_us: int = 0
+    whole: bool = False
+    policy: int = 0
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +292,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class SealedSegment:
-    """A whole segment on its way to the pool: the row it will have (version still empty), its attributes, and its run.
-
-    Its bytes travel beside it.
-    """
+    """A whole segment on its way to the pool, beside its bytes: the row it will have (version still empty), its attributes, its run."""
 
     row: Row
     run: Run

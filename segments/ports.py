@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from segments.duty import Duty, Place, Placing
-from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, StateChange
+from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, Span, StateChange
+from segments.receipt import Receipt
+from segments.record import Record
 from segments.usage import DayUsage, UsageSum
 
 T = TypeVar("T")
@@ -94,7 +96,38 @@ class DeleteObjects(Protocol):
         """Removes up to 1,000 objects; a missing one counts as removed. Returns reason by key for those that were refused."""
 
 
-class ObjectStore(PutObject, ReadObject, ListObjects, DeleteObjects, Protocol):
+class ObjectVersion(NamedTuple):
+    """One version of an object, or the mark of a deletion (size 0); `version` is '' where the store has none."""
+
+    key: str
+    version: str
+    size: int
+
+
+class Versions(Protocol):
+    """All that a store keeps, older versions and marks of deletions included. The door out is the only caller of its removal."""
+
+    def versions(self, prefix: str) -> AsyncIterator[ObjectVersion]:
+        """All versions of all objects whose key starts with `prefix`, in no order; an object that is there when it begins is not missed."""
+
+    async def delete_versions(self, doomed: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """Removes up to 1,000 versions, by key and version, for good and without leaving a mark; a missing one counts as removed.
+
+        Returns the reason by key and version for those that were refused.
+        """
+
+
+class LegalHolds(Protocol):
+    """Legal holds in the store itself (S3 Object Lock): such a version cannot be removed by anybody."""
+
+    async def set_legal_hold(self, key: str, version: str, held: bool) -> None:
+        """Sets or lifts it (idempotent). Raises NotFound, and Refused where the pool has no locks."""
+
+    async def legal_hold(self, key: str, version: str) -> bool:
+        """Whether it is set; raises as `set_legal_hold` does."""
+
+
+class ObjectStore(PutObject, ReadObject, ListObjects, DeleteObjects, Versions, LegalHolds, Protocol):
     """All abilities of a pool; callers ask for the least they need."""
 
 
@@ -106,7 +139,7 @@ WRITE_LIMIT_S = 10.0
 
 
 class WriteRows(Protocol):
-    """Rows in. Only segments/commit.py and the index rebuild call it. See `WRITE_LIMIT_S`."""
+    """Rows in. Called by segments/commit.py, the index rebuild, and where a deletion is taken back. See `WRITE_LIMIT_S`."""
 
     async def publish(self, row: Row) -> None:
         """Writes a row (idempotent; the newest write of a key wins); it survives a power cut when this returns."""
@@ -170,6 +203,30 @@ class Batches(Protocol):
         """Removes the batch if its present state is `expect`; else Conflict."""
 
 
+class BatchRows(Protocol):
+    """The rows of a batch, in a table of the batch's key: those of another batch of the same camera-day are never mixed in."""
+
+    async def put_batch_rows(self, batch: Batch, rows: Sequence[Row]) -> None:
+        """Adds rows to a batch (idempotent); they survive a power cut when this returns."""
+
+    async def batch_rows(self, batch: Batch, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Row, RowPosition]:
+        """Rows of a batch in order of position, those greater than `after`."""
+
+    async def remove_batch_rows(self, batch: Batch) -> None:
+        """Removes all rows of a batch; fine if there are none."""
+
+
+class Unpublish(Protocol):
+    """Rows out. The door out is its only caller."""
+
+    async def unpublish(self, batch: Batch, positions: Sequence[RowPosition] | None) -> None:
+        """Takes these rows of a LISTED batch's camera-day out of the index (None: all of them), as they were at its `listed_us`.
+
+        What was published after that moment stays, also where it was there before and is published again; so a call for a batch that was
+        given back meanwhile does no harm, however late it arrives. Idempotent.
+        """
+
+
 class Partitions(Protocol):
     """Which partitions there are: for those who go through a whole index. Nothing that users wait for needs it."""
 
@@ -194,6 +251,45 @@ class Usage(Protocol):
 
     async def usage_months(self) -> Sequence[date]:
         """The first days of the months there are sums of, in order; a month that was emptied may be listed."""
+
+
+class WriteReceipts(Protocol):
+    """Receipts in. The door out is its only caller."""
+
+    async def put_receipt(self, receipt: Receipt) -> None:
+        """Adds a receipt to its chain, for good; raises Conflict if another one has its number there. Idempotent. Never overwrites."""
+
+    async def last_receipt(self, chain: str) -> Receipt | None:
+        """The one of the highest number in a chain, None if it has none; never an older one than a call before has shown."""
+
+
+class ReadReceipts(Protocol):
+    """What was deleted."""
+
+    async def receipts(self, camera: str, month: date) -> Sequence[Receipt]:
+        """Receipts of the camera-days of a UTC month, in order of day, chain and number."""
+
+    async def receipt_chain(self, chain: str, *, after: int = 0, limit: int = 100) -> Page[Receipt, int]:
+        """Receipts of a chain in order of number, those greater than `after`."""
+
+    async def receipt_chains(self) -> Sequence[str]:
+        """The names of all chains, in order."""
+
+    async def deleted(self, camera: str, month: date) -> Sequence[Span]:
+        """When there was footage that receipts of a UTC month's camera-days name, joined, in order; far cheaper than `receipts`."""
+
+
+class Records(Protocol):
+    """Small documents that people's decisions are kept in (policies, holds), each with a revision. Linearizable."""
+
+    async def put_record(self, record: Record) -> None:
+        """Writes a record of revision n if the present one is of n - 1 (1: there is none); else Conflict. Idempotent."""
+
+    async def record(self, kind: str, record_id: str) -> Record:
+        """One record; raises NotFound."""
+
+    async def records(self, kind: str) -> Sequence[Record]:
+        """All records of a kind, in order of id."""
 
 
 # --- cameras --------------------------------------------------------------------------------------------------------
@@ -311,7 +407,26 @@ class Places(Protocol):
         """All placings of a place, in order."""
 
 
-class Index(WriteRows, ReadRows, Runs, States, Batches, Partitions, Usage, Cameras, Credentials, CameraChanges, Leases, Places, Protocol):
+class Index(
+    WriteRows,
+    ReadRows,
+    Runs,
+    States,
+    Batches,
+    BatchRows,
+    Unpublish,
+    Partitions,
+    Usage,
+    WriteReceipts,
+    ReadReceipts,
+    Records,
+    Cameras,
+    Credentials,
+    CameraChanges,
+    Leases,
+    Places,
+    Protocol,
+):
     """All abilities of an index; callers ask for the least they need."""
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """Making the index anew from a pool alone: every segment tells its row and its run, every `_end` object that a run is over.
 
-Rows and runs come back as they were; tiers, holds, batches, cameras and the audit come back from their backup. The work goes camera-day by
-camera-day in the order of keys and may be done twice, also over an index that is in use: what is on its way out is left alone.
+Rows and runs come back as they were; policies, holds, receipts, batches and cameras come back from a copy of the index. The work goes
+camera-day by camera-day in the order of keys and may be done twice, also over an index in use: what is on its way out is left alone.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Awaitable, Hashable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
@@ -13,7 +14,8 @@ from segments.clock import US_PER_DAY, US_PER_S, day_of, day_start_us
 from segments.errors import BadInput
 from segments.keys import parse_run
 from segments.model import Footage, Row, RowPosition, Run, Span, StateChange
-from segments.ports import Page, ReadRows, Runs, States
+from segments.ports import Page, ReadReceipts, ReadRows, Runs, States
+from segments.receipt import joined_spans
 
 V = TypeVar("V", bound=Hashable)
 R = TypeVar("R", Row, Footage)
@@ -131,6 +133,23 @@ def footage_of_runs(runs: Iterable[Run]) -> list[Footage]:
     return [Footage(run.start_us, run.last_us, run.id, run.codecs) for run in runs]
 
 
+def outside(footage: Iterable[Footage], spans: Sequence[Span]) -> list[Footage]:
+    """What of some footage lies in none of these spans, which are in order and do not overlap.
+
+    Runs stay when their footage is deleted: this takes from what they say what receipts name.
+    """
+    left: list[Footage] = []
+    for one in footage:
+        start_us = one.start_us
+        for span in spans[bisect_right(spans, start_us, key=lambda span: span.end_us) :]:
+            if span.start_us >= one.end_us:
+                break
+            left += [one._replace(start_us=start_us, end_us=span.start_us)] if span.start_us > start_us else []
+            start_us = span.end_us
+        left += [one._replace(start_us=start_us)] if start_us < one.end_us else []
+    return left
+
+
 def months(span: Span) -> list[date]:
     """The first days of the UTC months a span touches."""
     first, last = day_of(span.start_us), day_of(span.end_us - 1)
@@ -198,6 +217,13 @@ async def states_between(index: States, camera: str, span: Span) -> list[StateCh
             after_us = page.next if page.items and page.items[-1].at_us < span.end_us else None
             _check_count(found, "state changes")
     return found
+
+
+async def deleted_between(index: ReadReceipts, camera: str, span: Span) -> list[Span]:
+    """When retention has removed footage of which a part lay in the span; in order, without overlaps."""
+    reach = Span(max(span.start_us - LONGEST_SEGMENT_US, 0), span.end_us)
+    found = [each for month in months(reach) for each in await index.deleted(camera, month)]
+    return joined_spans(each for each in found if each.start_us < span.end_us and each.end_us > span.start_us)
 
 
 def _check_count(found: dict[str, Run] | Sequence[StateChange], what: str) -> None:

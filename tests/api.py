@@ -8,9 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 
-from playback.app import PREFIX, create_app
+from deploy.api_app import whole_app
+from playback.app import PREFIX
 from playback.services import Services
+from retention.asked import RetentionServices
+from retention.policies import PolicyLimits
 from segments.clock import US_PER_S, SystemClock, iso
 from segments.errors import NotFound, TryAgain
 from segments.model import Row, RowPosition, Run
@@ -91,10 +95,14 @@ class Api:
         }
         return Services(**good | changes)
 
+    def app(self, **changes: Any) -> FastAPI:
+        """The whole application."""
+        return whole_app(self.services(**changes), RetentionServices(self.index, self.clock, PolicyLimits()))
+
     @asynccontextmanager
     async def client(self, **changes: Any) -> AsyncIterator[httpx2.AsyncClient]:
         """A client of the application; a fault of ours comes as its 500, as it would over a socket."""
-        transport = httpx2.ASGITransport(app=create_app(self.services(**changes)), raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(app=self.app(**changes), raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=f"http://keepsight{PREFIX}/") as client:
             yield client
 

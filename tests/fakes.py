@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import heapq
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,8 @@ class _Switched:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.inner, name)
+        if inspect.isasyncgenfunction(method):
+            return self._listing(name, method)
 
         async def call(*arguments: Any, **named: Any) -> Any:
             self.before(name)
@@ -77,6 +80,21 @@ class _Switched:
             return answer
 
         return call
+
+    def _listing(self, name: str, method: Any) -> Any:
+        async def listing(*arguments: Any, **named: Any) -> Any:
+            self.before(name)
+            if self.away:
+                raise TryAgain(f"{name}: away")
+            if name in self.fails:
+                raise self.fails.pop(name)
+            async for item in method(*arguments, **named):
+                yield item
+            self.life.called(name)
+            if name in self.fails_after:
+                raise self.fails_after.pop(name)
+
+        return listing
 
 
 class SwitchedIndex(_Switched):

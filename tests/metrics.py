@@ -13,6 +13,7 @@ from deploy.metrics.node import NodeMetrics
 from deploy.metrics.probes import PoolProbes
 from deploy.metrics.program import ProgramMetrics
 from deploy.metrics.requests import RequestMetrics
+from deploy.metrics.retention import RetentionMetrics
 from deploy.metrics.stores import StoreMetrics
 from deploy.monitored import monitored
 from deploy.settings import Settings
@@ -32,6 +33,7 @@ def node_program() -> ProgramMetrics:
     program = ProgramMetrics("uploader")
     StoreMetrics(program.registry, clock)
     NodeMetrics(program.registry)
+    RetentionMetrics(program.registry)
     PoolProbes(program.registry, Settings(), {"main": MemoryObjects()}, clock)
     _all_programs(program)
     return program

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from segments.duty import RECORD, Duty, Place, Placing
+from segments.duty import LANE_OF, RECORD, Duty, Place, Placing
 from segments.model import Camera
 from segments.shards import shard_of
 
@@ -68,6 +68,12 @@ def wanted_duties(counts: Iterable[Counter[Duty]], shards: int) -> dict[Duty, in
         for duty, cameras in count.items():
             wanted[duty] = wanted.get(duty, 0) + cameras
     return wanted
+
+
+def done_somewhere(duties: Iterable[Duty], places: Iterable[Place]) -> dict[Duty, int]:
+    """Those of a kind that some place does. They have no cameras of their own."""
+    kinds = {kind for place in places for kind in place.kinds}
+    return {duty: 0 for duty in duties if duty.kind in kinds}
 
 
 def plan(scene: Scene) -> Plan:
@@ -230,13 +236,16 @@ class _Board:
         return (*self._unplaced(), *self._stuck(), *self._overloaded())
 
     def _unplaced(self) -> Iterator[str]:
-        homeless = [duty for duty in self._scene.wanted if duty not in self.holders]
+        homeless = [duty for duty in self._scene.wanted if duty not in self.holders and duty.kind in LANE_OF]
         second = [duty for duty in homeless if duty.kind == RECORD["b"]]
         if second:
             cameras = sum(self._scene.wanted[duty] for duty in second)
             yield f"{cameras} cameras are to be recorded twice, and there is no second node for them: add one"
         if len(homeless) > len(second):
             yield f"{len(homeless) - len(second)} recording duties are done by nobody: no node is there that can"
+        others = sorted(str(duty) for duty in self._scene.wanted if duty not in self.holders and duty.kind not in LANE_OF)
+        if others:
+            yield f"nobody does {', '.join(others)}: no node is there that can"
 
     def _stuck(self) -> Iterator[str]:
         for name in sorted(set(self.holders.values())):
@@ -245,7 +254,8 @@ class _Board:
 
     def _overloaded(self) -> Iterator[str]:
         for name, load in sorted(self._load.items()):
-            if self._scene.calm and load > self._places[name].room:
+            records = not LANE_OF.keys().isdisjoint(self._places[name].kinds)
+            if records and self._scene.calm and load > self._places[name].room:
                 yield f"node {name} is to record {load} cameras and has room for {self._places[name].room}: add recorders or nodes"
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from deploy.fleet.beats import Beats
 from deploy.fleet.duty_keeper import within
-from deploy.fleet.placement import Change, Plan, Scene, duties_of, plan, wanted_duties
+from deploy.fleet.placement import Change, Plan, Scene, done_somewhere, duties_of, plan, wanted_duties
 from segments.clock import Clock
 from segments.duty import Duty, Place
 from segments.errors import KeepsightError
@@ -35,12 +35,26 @@ class PlacerIndex(Leases, Places, CameraChanges, Protocol):
 
 
 class Placer:
-    """Works from `held` to `lost`, while the lease of its own duty holds; `hint` is called when placings of its own place have changed."""
+    """Works from `held` to `lost`, while the lease of its own duty holds; `hint` is called when placings of its own place have changed.
 
-    def __init__(self, place: str, *, index: PlacerIndex, shards: int, hint: Callable[[], None], clock: Clock, ttl_s: float) -> None:
+    `others` are duties beside recording: each is placed as soon as some place does its kind.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        *,
+        index: PlacerIndex,
+        shards: int,
+        others: Sequence[Duty] = (),
+        hint: Callable[[], None],
+        clock: Clock,
+        ttl_s: float,
+    ) -> None:
         self._place = place
         self._index = index
         self._shards = shards
+        self._others = others
         self._hint = hint
         self._clock = clock
         self._ttl_s = ttl_s
@@ -110,7 +124,7 @@ class Placer:
     async def _scene(self, places: Sequence[Place]) -> Scene:
         """All that the decision needs. Our own place is alive: we run there."""
         await self._count_cameras()
-        wanted = wanted_duties(self._counts.values(), self._shards)
+        wanted = wanted_duties(self._counts.values(), self._shards) | done_somewhere(self._others, places)
         placings = await some_at_once(self._index.placings, [place.name for place in places], AT_ONCE)
         leases = await some_at_once(self._index.lease, sorted(wanted), AT_ONCE)
         alive, dead = self._beats.alive | {self._place}, self._beats.dead - {self._place}

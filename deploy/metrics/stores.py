@@ -71,7 +71,7 @@ class CallMetrics:
 
 
 class Counted:
-    """Any port: its coroutine methods are counted under their names, everything else is the port's own."""
+    """Any port: its coroutines and listings are counted under their names, everything else is the port's own."""
 
     def __init__(self, port: object, calls: CallMetrics, *labels: str) -> None:
         self._port = port
@@ -80,6 +80,8 @@ class Counted:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
+        if inspect.isasyncgenfunction(method):
+            return self._listing(name, method)
         if not inspect.iscoroutinefunction(method):
             return method
 
@@ -88,6 +90,14 @@ class Counted:
                 return await cast("Callable[..., Awaitable[Any]]", method)(*arguments, **named)
 
         return call
+
+    def _listing(self, name: str, method: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+        async def listing(*arguments: Any, **named: Any) -> AsyncIterator[Any]:
+            with self._calls.counted(name, *self._labels):
+                async for item in method(*arguments, **named):
+                    yield item
+
+        return listing
 
 
 class StoreMetrics:

@@ -24,15 +24,18 @@ BATCH_ROWS = 40
 BATCH_BYTES = 64 << 10
 BATCHES_AT_ONCE = 8
 
-_ROW = "camera, start_us, run, counter, end_us, size_bytes, pool, object_key, object_version, sha256, codecs, fragments, clock_synced"
-PUT_ROW = f"INSERT INTO segment_row ({_ROW}, day) VALUES ({'?, ' * 13}?)"
+ROW_COLUMNS = (
+    "camera, start_us, run, counter, end_us, size_bytes, pool, object_key, object_version, sha256, codecs, fragments, clock_synced"
+)
+"""Of a row without its day; `row_of` reads them."""
+PUT_ROW = f"INSERT INTO segment_row ({ROW_COLUMNS}, day) VALUES ({'?, ' * 13}?)"
 """Writes a row; its values are those of `row_values`."""
-_ROWS = f"SELECT {_ROW} FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) LIMIT ?"
+_ROWS = f"SELECT {ROW_COLUMNS} FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) LIMIT ?"
 _FOOTAGE = (
     "SELECT start_us, run, counter, end_us, codecs FROM segment_row "
     "WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) LIMIT ?"
 )
-_ONE_ROW = f"SELECT {_ROW} FROM segment_row WHERE camera = ? AND day = ? AND start_us = ? AND run = ? AND counter = ?"
+_ONE_ROW = f"SELECT {ROW_COLUMNS} FROM segment_row WHERE camera = ? AND day = ? AND start_us = ? AND run = ? AND counter = ?"
 _ROW_BYTES, _FRAGMENT_BYTES = 500, 9
 """Of a row without its fragments, and of each of them, about."""
 
@@ -43,9 +46,10 @@ _STATES = f"SELECT {_STATE} FROM state_change WHERE camera = ? AND month = ? AND
 _STATE_BEFORE = f"SELECT {_STATE} FROM state_change WHERE camera = ? AND month = ? AND at_us <= ? ORDER BY at_us DESC LIMIT 1"
 _MONTHS_BEFORE = "SELECT month FROM state_month WHERE camera = ? AND month < ?"
 
-_BATCH = "SELECT state, decided_us, writer FROM deletion_batch WHERE camera = ? AND day = ?"
-_FIRST_BATCH = "INSERT INTO deletion_batch (state, decided_us, writer, camera, day) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS"
-_NEXT_BATCH = "UPDATE deletion_batch SET state = ?, decided_us = ?, writer = ? WHERE camera = ? AND day = ? IF state = ?"
+_BATCH_COLUMNS = "state, decided_us, since_us, listed_us, whole, policy, finding, writer"
+_BATCH = f"SELECT {_BATCH_COLUMNS} FROM deletion_batch WHERE camera = ? AND day = ?"
+_FIRST_BATCH = f"INSERT INTO deletion_batch ({_BATCH_COLUMNS}, camera, day) VALUES ({'?, ' * 9}?) IF NOT EXISTS"
+_NEXT_BATCH = f"UPDATE deletion_batch SET {_BATCH_COLUMNS.replace(',', ' = ?,')} = ? WHERE camera = ? AND day = ? IF state = ?"
 _FORGET_BATCH = "DELETE FROM deletion_batch WHERE camera = ? AND day = ? IF state = ?"
 
 _PARTITIONS = {
@@ -76,20 +80,20 @@ class CassandraFootage:
     async def publish_many(self, rows: Sequence[Row]) -> None:
         """See `WriteRows`; raises BadInput for rows of several camera-days. After an error some may be written."""
         one_day(rows)
-        await some_at_once(self._session.write_together, _groups(rows), BATCHES_AT_ONCE)
+        await some_at_once(self._session.write_together, _row_groups(rows), BATCHES_AT_ONCE)
 
     async def rows(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Row, RowPosition]:
         """See `ReadRows`."""
         first = after or RowPosition(-1, "", -1)
         found = await self._session.read(_ROWS, (camera, day, *first, page_limit(limit) + 1))
-        return cut_page([_row(values) for values in found], limit, lambda row: row.position)
+        return cut_page([row_of(values) for values in found], limit, lambda row: row.position)
 
     async def row(self, camera: str, position: RowPosition) -> Row:
         """See `ReadRows`."""
         found = await self._session.read(_ONE_ROW, (camera, day_of(position.start_us), *position))
         if not found:
             raise NotFound(f"camera {camera} has no row at {position}")
-        return _row(found[0])
+        return row_of(found[0])
 
     async def footage(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Footage, RowPosition]:
         """See `ReadRows`."""
@@ -127,19 +131,20 @@ class CassandraFootage:
     async def batch(self, camera: str, day: date) -> Batch | None:
         """See `Batches`."""
         found = await self._session.read_serial(_BATCH, (camera, day))
-        return Batch(camera, day, BatchState(found[0][0]), found[0][1]) if found else None
+        return _batch(camera, day, found[0]) if found else None
 
     async def put_batch(self, batch: Batch, *, expect: BatchState | None) -> None:
         """See `Batches`. Unknown only where it cannot be told whether it was written or not."""
         writer = uuid4()
-        values = (batch.state, batch.decided_us, writer, batch.camera, batch.day)
+        moments = (batch.decided_us, batch.since_us, batch.listed_us)
+        values = (batch.state, *moments, batch.whole, batch.policy, batch.finding, writer, batch.camera, batch.day)
         cql = _FIRST_BATCH if expect is None else _NEXT_BATCH
         try:
             if await self._session.compare_and_set(cql, values if expect is None else (*values, expect)):
                 return
         except Unknown:
             found = await self._session.read_serial(_BATCH, (batch.camera, batch.day))
-            if found and found[0][2] == writer:
+            if found and found[0][-1] == writer:
                 return
             if (found[0][0] if found else None) == expect:
                 raise
@@ -164,7 +169,7 @@ class CassandraFootage:
         return cut_page([Partition(camera, unit.date()) for camera, unit in found], limit, partition_cursor)
 
 
-def _groups(rows: Sequence[Row]) -> Iterator[list[tuple[str, Values]]]:
+def _row_groups(rows: Sequence[Row]) -> Iterator[list[tuple[str, Values]]]:
     """The writes of rows in groups of bounded number and size."""
     group: list[tuple[str, Values]] = []
     size_bytes = 0
@@ -185,9 +190,16 @@ def row_values(row: Row) -> tuple[object, ...]:
     return (*place, *stored, row.codecs, encode_fragments(row.fragments), row.clock_synced, row.day)
 
 
-def _row(values: Found) -> Row:
+def row_of(values: Found) -> Row:
+    """The row with these `ROW_COLUMNS`."""
     *fields, sha256, codecs, fragments, clock_synced = values
     return Row(*(*fields, sha256.hex(), codecs, decode_fragments(fragments), clock_synced))
+
+
+def _batch(camera: str, day: date, values: Found) -> Batch:
+    """A batch of before there were more columns has only the first two."""
+    state, decided_us, since_us, listed_us, whole, policy, finding, _ = values
+    return Batch(camera, day, BatchState(state), decided_us, since_us or 0, listed_us or 0, bool(whole), policy or 0, finding or "")
 
 
 def _change(values: Sequence[Any]) -> StateChange:

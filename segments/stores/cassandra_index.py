@@ -5,6 +5,8 @@ from __future__ import annotations
 from segments.stores.cassandra_archive import CassandraArchive
 from segments.stores.cassandra_duties import CassandraDuties, Epochs
 from segments.stores.cassandra_footage import CassandraFootage
+from segments.stores.cassandra_receipts import CassandraReceipts
+from segments.stores.cassandra_retention import CassandraRetention
 from segments.stores.cassandra_runs import CassandraRuns
 from segments.stores.cassandra_schema import refuse_unfit, status_of
 from segments.stores.cassandra_session import CassandraSession, CassandraSettings, open_session
@@ -25,12 +27,15 @@ async def open_cassandra_index(settings: CassandraSettings) -> CassandraIndex:
     return CassandraIndex(session)
 
 
-class CassandraIndex(CassandraRuns, CassandraFootage, CassandraUsage, CassandraArchive, CassandraDuties):
+class CassandraIndex(
+    CassandraRuns, CassandraFootage, CassandraRetention, CassandraReceipts, CassandraUsage, CassandraArchive, CassandraDuties
+):
     """See `segments.ports.Index`; use `open_cassandra_index`."""
 
     def __init__(self, session: CassandraSession) -> None:
         super().__init__(session)
         self._epochs = Epochs(session)
+        self._listed_pages = set()
 
     async def close(self) -> None:
         """See `Index`."""

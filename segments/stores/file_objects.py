@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from segments.clock import Clock
 from segments.errors import Conflict, NotFound, Refused, TryAgain
-from segments.ports import Body, ListedObject, ObjectInfo, Page
+from segments.ports import Body, ListedObject, ObjectInfo, ObjectVersion, Page
 from segments.stores.file_pool import FilePool
 from segments.stores.object_rules import check_delete, check_key, check_page, check_put, check_range
 
@@ -25,6 +25,7 @@ PIECE_BYTES = 4 << 20
 _THREADS = 4
 """So that a reader does not wait behind the syncs of a put, and several seeks of a disk can be asked for at once."""
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP}
+_NO_LOCKS = "legal hold of {!r}: a folder has no locks; use a pool whose bucket was made with Object Lock"
 
 
 class FileObjects:
@@ -75,6 +76,31 @@ class FileObjects:
         """See `DeleteObjects`."""
         check_delete(keys)
         return await self._run(f"delete of {len(keys)} objects", lambda: self._pool.delete(keys))
+
+    async def versions(self, prefix: str) -> AsyncIterator[ObjectVersion]:
+        """See `Versions`. The only one of an object is ''."""
+        after: str | None = ""
+        while after is not None:
+            page = await self.list(prefix, after=after)
+            for key, size in page.items:
+                yield ObjectVersion(key, "", size)
+            after = page.next
+
+    async def delete_versions(self, doomed: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """See `Versions`."""
+        check_delete([key for key, _ in doomed])
+        refused = await self.delete([key for key, version in doomed if not version])
+        return {(key, ""): reason for key, reason in refused.items()}
+
+    async def set_legal_hold(self, key: str, version: str, held: bool) -> None:  # noqa: ARG002 - all are refused alike
+        """See `LegalHolds`."""
+        check_key(key)
+        raise Refused(_NO_LOCKS.format(key))
+
+    async def legal_hold(self, key: str, version: str) -> bool:  # noqa: ARG002 - as above
+        """See `LegalHolds`."""
+        check_key(key)
+        raise Refused(_NO_LOCKS.format(key))
 
     def close(self) -> None:
         """Lets go of the threads, when what they are at is done."""

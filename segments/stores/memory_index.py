@@ -15,6 +15,7 @@ from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition,
 from segments.ports import ALL_CAMERAS, CameraFilter, Page
 from segments.shards import bucket_of
 from segments.stores import lease_rules
+from segments.stores.memory_retention import MemoryRetention
 from segments.stores.memory_usage import MemoryUsage
 from segments.stores.partitions import (
     areas_around,
@@ -33,7 +34,7 @@ T = TypeVar("T")
 C = TypeVar("C", int, str, RowPosition)
 
 
-class MemoryIndex(MemoryUsage):
+class MemoryIndex(MemoryUsage, MemoryRetention):
     """See `segments.ports.Index`. No call waits inside, so each takes effect at once; it belongs to one event loop."""
 
     def __init__(self) -> None:

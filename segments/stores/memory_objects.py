@@ -1,4 +1,7 @@
-"""Objects in a dict: the reference of the object ports, for tests and tools. Nothing survives the process."""
+"""Objects in a dict: the reference of the object ports, for tests and tools. Nothing survives the process.
+
+There are no versions: the only one of an object is ''. Legal holds are there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from segments.errors import Conflict, NotFound
-from segments.ports import Body, ListedObject, ObjectInfo, Page
+from segments.ports import Body, ListedObject, ObjectInfo, ObjectVersion, Page
 from segments.stores.object_rules import check_delete, check_key, check_page, check_put, check_range, read_verified
 
 PIECE_BYTES = 4 << 20
@@ -17,6 +20,7 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self._objects: dict[str, tuple[bytes, ObjectInfo]] = {}
+        self._held: set[str] = set()
 
     async def put(self, key: str, body: Body, *, sha256: str, attributes: Mapping[str, str]) -> str:
         """See `PutObject`."""
@@ -52,8 +56,32 @@ class MemoryObjects:
         """See `DeleteObjects`."""
         check_delete(keys)
         for key in keys:
-            self._objects.pop(key, None)
-        return {}
+            if key not in self._held:
+                self._objects.pop(key, None)
+        return dict.fromkeys(self._held.intersection(keys), "held")
+
+    async def versions(self, prefix: str) -> AsyncIterator[ObjectVersion]:
+        """See `Versions`."""
+        for key, (data, _) in list(self._objects.items()):
+            if key.startswith(prefix):
+                yield ObjectVersion(key, "", len(data))
+
+    async def delete_versions(self, doomed: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """See `Versions`."""
+        refused = await self.delete([key for key, version in doomed if not version])
+        return {(key, ""): reason for key, reason in refused.items()}
+
+    async def set_legal_hold(self, key: str, version: str, held: bool) -> None:
+        """See `LegalHolds`."""
+        await self.legal_hold(key, version)
+        (self._held.add if held else self._held.discard)(key)
+
+    async def legal_hold(self, key: str, version: str) -> bool:
+        """See `LegalHolds`."""
+        self._find(key)
+        if version:
+            raise NotFound(f"there is no version {version!r} of {key!r}")
+        return key in self._held
 
     def _find(self, key: str) -> tuple[bytes, ObjectInfo]:
         check_key(key)

@@ -17,6 +17,7 @@ class MemoryUsage:
     _rows: Mapping[tuple[str, date], Mapping[RowPosition, Row]]
 
     def __init__(self) -> None:
+        super().__init__()
         self._usage: dict[tuple[str, date], dict[str, UsageSum]] = {}
 
     async def row_sums(self, camera: str, day: date) -> Mapping[str, UsageSum]:

@@ -1,21 +1,19 @@
-"""Objects in a bucket of an S3 store: create-only puts whose SHA-256 the server checks; all else through obstore."""
+"""Objects in a bucket of an S3 store: create-only puts whose SHA-256 the server checks; versions and locks; all else through obstore."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from segments.ports import Body, ListedObject, ObjectInfo, Page
+from segments.ports import Body, ListedObject, ObjectInfo, ObjectVersion, Page
 from segments.stores.object_rules import (
     MAX_KEYS,
     check_delete,
@@ -28,15 +26,15 @@ from segments.stores.object_rules import (
     encode_value,
     folder_of,
 )
+from segments.stores.own_thread import in_own_thread
 from segments.stores.s3_client import S3Settings, authorities
 from segments.stores.s3_errors import code_of, status_of, translate
 from segments.stores.s3_put import Putter
+from segments.stores.s3_versions import BucketVersions, our_version
 
 if TYPE_CHECKING:
     from obstore import OffsetRange
     from obstore.store import S3Credential
-
-T = TypeVar("T")
 
 PIECE_BYTES = 4 << 20
 _CONNECTIONS = 16
@@ -68,6 +66,7 @@ class S3Objects:
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
         self._putter = Putter(settings, connections=_CONNECTIONS)
+        self._versions = BucketVersions(settings)
         self._writes = _connect(settings, total_s=settings.request_timeout_s, retries=0)
         # A whole read may last as long as its reader takes; only silence ends it.
         self._reads = _connect(settings, total_s=24 * 3600, retries=2)
@@ -79,7 +78,7 @@ class S3Objects:
         metadata = {"sha256": sha256, **{name: encode_value(value) for name, value in kept.items()}}
         content_type = "video/mp4" if key.endswith(".mp4") else "application/octet-stream"
         put = partial(self._putter.put, key, body, sha256=sha256, metadata=metadata, content_type=content_type)
-        return await _in_thread(put)
+        return our_version(await in_own_thread(put))
 
     async def head(self, key: str) -> ObjectInfo:
         """See `ReadObject`."""
@@ -89,7 +88,7 @@ class S3Objects:
                 answer = await obstore.get_async(self._reads, key, options={"head": True})
         found, meta = answer.attributes, answer.meta
         attributes = {name: decode_value(value) for name, value in found.items() if name not in _NOT_ATTRIBUTES}
-        return ObjectInfo(key, meta["size"], meta["version"] or "", found.get("sha256", ""), attributes)
+        return ObjectInfo(key, meta["size"], our_version(meta["version"]), found.get("sha256", ""), attributes)
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """See `ReadObject`."""
@@ -142,6 +141,39 @@ class S3Objects:
 
         return {key: reason for key, reason in await asyncio.gather(*map(alone, keys)) if reason}
 
+    async def versions(self, prefix: str) -> AsyncIterator[ObjectVersion]:
+        """See `Versions`. A bucket that never kept any has only its objects, which are listed as `list` does."""
+        if await self._versions.kept():
+            async for entry in self._versions.listed(prefix):
+                yield entry
+            return
+        after: str | None = ""
+        while after is not None:
+            page = await self.list(prefix, after=after)
+            for key, size in page.items:
+                yield ObjectVersion(key, "", size)
+            after = page.next
+
+    async def delete_versions(self, doomed: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """See `Versions`. A bucket that never kept any is not told of versions: SeaweedFS would remove the object, whatever its version."""
+        check_delete([key for key, _ in doomed])
+        if not doomed:
+            return {}
+        if await self._versions.kept():
+            return await self._versions.remove(doomed)
+        refused = await self.delete([key for key, version in doomed if not version])
+        return {(key, ""): reason for key, reason in refused.items()}
+
+    async def set_legal_hold(self, key: str, version: str, held: bool) -> None:
+        """See `LegalHolds`."""
+        check_key(key)
+        await self._versions.hold(key, version, held)
+
+    async def legal_hold(self, key: str, version: str) -> bool:
+        """See `LegalHolds`."""
+        check_key(key)
+        return await self._versions.held(key, version)
+
     async def _walk(self, folder: str, prefix: str, after: str) -> AsyncIterator[ListedObject]:
         """Objects in order of key on any server; `folder` is '' or ends with '/'."""
         if folder.count("/") >= _WALKED_LEVELS:
@@ -173,6 +205,7 @@ class S3Objects:
     def close(self) -> None:
         """Lets go of connections."""
         self._putter.close()
+        self._versions.close()
 
     @contextmanager
     def _ours(self, what: str) -> Iterator[None]:
@@ -209,20 +242,6 @@ def _connect(settings: S3Settings, *, total_s: float, retries: int) -> S3Store:
         },
         retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=settings.request_timeout_s)},
     )
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    future: Future[T] = Future()
-    future.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:  # noqa: BLE001 - handed on to who awaits it
-            future.set_exception(error)
-
-    Thread(target=run, name="s3-put", daemon=True).start()
-    return await asyncio.wrap_future(future)
 
 
 def _range(start: int, end: int | None) -> OffsetRange | tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Rows, runs, states and deletion batches in SQLite: the ports of footage, by camera-day and camera-month."""
+"""Rows, runs and states in SQLite: the ports of footage, by camera-day and camera-month."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any
 
 from segments.clock import day_of
-from segments.errors import Conflict, NotFound
-from segments.model import Batch, BatchState, CameraState, Cause, Footage, Partition, PartitionKind, Row, RowPosition, Run, StateChange
+from segments.errors import NotFound
+from segments.model import CameraState, Cause, Footage, Partition, PartitionKind, Row, RowPosition, Run, StateChange
 from segments.ports import Page
 from segments.row_codec import decode_fragments, encode_fragments
 from segments.stores.partitions import (
@@ -28,7 +28,8 @@ from segments.stores.partitions import (
 )
 from segments.stores.sqlite_database import SqliteDatabase
 
-_ROW = "camera, start_us, run, counter, end_us, size_bytes, pool, object_key, object_version, sha256, codecs, fragments, clock_synced"
+ROW = "camera, start_us, run, counter, end_us, size_bytes, pool, object_key, object_version, sha256, codecs, fragments, clock_synced"
+"""The columns of a row, in the order `row_of` takes them."""
 _FOOTAGE = (
     "SELECT start_us, run, counter, end_us, codecs FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) "
     "ORDER BY start_us, run, counter LIMIT ?"
@@ -47,7 +48,7 @@ _PARTITIONS = {
 
 
 class SqliteFootage:
-    """See `WriteRows`, `ReadRows`, `Runs`, `States`, `Batches` and `Partitions` in segments/ports.py."""
+    """See `WriteRows`, `ReadRows`, `Runs`, `States` and `Partitions` in segments/ports.py."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
@@ -61,30 +62,30 @@ class SqliteFootage:
     async def publish_many(self, rows: Sequence[Row]) -> None:
         """See `WriteRows`; all of them or none. Raises BadInput for rows of several camera-days."""
         one_day(rows)
-        values = [_row_values(row) for row in rows]
+        values = [row_values(row) for row in rows]
         await self._database.write(
-            lambda db: db.executemany(f"INSERT OR REPLACE INTO segment_row ({_ROW}, day) VALUES ({'?, ' * 13}?)", values)
+            lambda db: db.executemany(f"INSERT OR REPLACE INTO segment_row ({ROW}, day) VALUES ({'?, ' * 13}?)", values)
         )
 
     async def rows(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Row, RowPosition]:
         """See `ReadRows`."""
         query = (
-            f"SELECT {_ROW} FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) "
+            f"SELECT {ROW} FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) "
             "ORDER BY start_us, run, counter LIMIT ?"
         )
         first = after or RowPosition(-1, "", -1)
         parameters = (camera, day.isoformat(), *first, page_limit(limit) + 1)
-        found = await self._database.read(lambda db: [_row(values) for values in db.execute(query, parameters)])
+        found = await self._database.read(lambda db: [row_of(values) for values in db.execute(query, parameters)])
         return cut_page(found, limit, lambda row: row.position)
 
     async def row(self, camera: str, position: RowPosition) -> Row:
         """See `ReadRows`."""
-        query = f"SELECT {_ROW} FROM segment_row WHERE camera = ? AND day = ? AND start_us = ? AND run = ? AND counter = ?"
+        query = f"SELECT {ROW} FROM segment_row WHERE camera = ? AND day = ? AND start_us = ? AND run = ? AND counter = ?"
         parameters = (camera, day_of(position.start_us).isoformat(), *position)
         values = await self._database.read(lambda db: db.execute(query, parameters).fetchone())
         if values is None:
             raise NotFound(f"camera {camera} has no row at {position}")
-        return _row(values)
+        return row_of(values)
 
     async def footage(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Footage, RowPosition]:
         """See `ReadRows`."""
@@ -148,29 +149,17 @@ class SqliteFootage:
         found = await self._database.read(lambda db: list(islice(_partitions_behind(db, _PARTITIONS[kind], first), size)))
         return cut_page(found, limit, partition_cursor)
 
-    # --- batches
 
-    async def batch(self, camera: str, day: date) -> Batch | None:
-        """See `Batches`."""
-        return await self._database.read(lambda db: _find_batch(db, camera, day))
-
-    async def put_batch(self, batch: Batch, *, expect: BatchState | None) -> None:
-        """See `Batches`."""
-        await self._database.write(lambda db: _put_batch(db, batch, expect))
-
-    async def forget_batch(self, camera: str, day: date, *, expect: BatchState) -> None:
-        """See `Batches`."""
-        await self._database.write(lambda db: _forget_batch(db, camera, day, expect))
-
-
-def _row_values(row: Row) -> tuple[object, ...]:
+def row_values(row: Row) -> tuple[object, ...]:
+    """The values of a row's columns, its day behind them."""
     fragments = encode_fragments(row.fragments)
     place = (row.camera, row.start_us, row.run, row.counter, row.end_us)
     stored = (row.size, row.pool, row.key, row.version, row.sha256)
     return (*place, *stored, row.codecs, fragments, row.clock_synced, row.day.isoformat())
 
 
-def _row(values: Sequence[Any]) -> Row:
+def row_of(values: Sequence[Any]) -> Row:
+    """The row out of its columns."""
     *fields, fragments, clock_synced = values
     return Row(*(*fields, decode_fragments(fragments), bool(clock_synced)))
 
@@ -205,26 +194,3 @@ def _partitions_behind(db: sqlite3.Connection, query: str, first: Partition) -> 
     while values := db.execute(query, behind).fetchone():
         behind = values
         yield Partition(values[0], date.fromisoformat(values[1]))
-
-
-def _find_batch(db: sqlite3.Connection, camera: str, day: date) -> Batch | None:
-    values = db.execute("SELECT state, decided_us FROM batch WHERE camera = ? AND day = ?", (camera, day.isoformat())).fetchone()
-    return Batch(camera, day, BatchState(values[0]), values[1]) if values else None
-
-
-def _expect(db: sqlite3.Connection, camera: str, day: date, expect: BatchState | None) -> None:
-    present = _find_batch(db, camera, day)
-    state = present.state if present else None
-    if state != expect:
-        raise Conflict(f"the batch of {camera} {day} is {state}, not {expect}")
-
-
-def _put_batch(db: sqlite3.Connection, batch: Batch, expect: BatchState | None) -> None:
-    _expect(db, batch.camera, batch.day, expect)
-    values = (batch.camera, batch.day.isoformat(), batch.state, batch.decided_us)
-    db.execute("INSERT OR REPLACE INTO batch (camera, day, state, decided_us) VALUES (?, ?, ?, ?)", values)
-
-
-def _forget_batch(db: sqlite3.Connection, camera: str, day: date, expect: BatchState) -> None:
-    _expect(db, camera, day, expect)
-    db.execute("DELETE FROM batch WHERE camera = ? AND day = ?", (camera, day.isoformat()))

@@ -1,4 +1,4 @@
-"""The embedded index: footage, archive and duties in one SQLite file."""
+"""The embedded index: footage, archive, duties and retention in one SQLite file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from segments.stores.sqlite_archive import SqliteArchive
 from segments.stores.sqlite_database import SqliteDatabase
 from segments.stores.sqlite_duties import SqliteDuties
 from segments.stores.sqlite_footage import SqliteFootage
+from segments.stores.sqlite_retention import SqliteRetention
 from segments.stores.sqlite_usage import SqliteUsage
 
 
@@ -25,7 +26,7 @@ async def open_sqlite_index(path: Path) -> SqliteIndex:
     return SqliteIndex(database)
 
 
-class SqliteIndex(SqliteFootage, SqliteUsage, SqliteArchive, SqliteDuties):
+class SqliteIndex(SqliteFootage, SqliteUsage, SqliteRetention, SqliteArchive, SqliteDuties):
     """See `segments.ports.Index`. Several processes may have the same file open; use `open_sqlite_index`."""
 
     async def close(self) -> None:

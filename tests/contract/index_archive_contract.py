@@ -56,6 +56,16 @@ class BatchesContract:
         assert await index.batch("gate", DAY) is None
         await index.put_batch(a_batch(), expect=None)
 
+    async def test_a_batch_is_read_back_whole(self, index: Index, second: Index) -> None:
+        """Every field, in every state and from each to each; one that is written over another leaves nothing of it."""
+        expect = None
+        for state in BatchState:
+            full = a_batch(state=state, since_us=NOON_US + 1, listed_us=NOON_US - 1, whole=True, policy=7, finding="已保留 v1, v2")
+            for batch in (full, a_batch(state=state)):
+                await index.put_batch(batch, expect=expect)
+                assert await second.batch("gate", DAY) == batch
+                expect = state
+
     async def test_of_many_racing_writers_one_wins(self, index: Index, second: Index) -> None:
         """A hold and a sweep that both expect *pending* never both succeed."""
         await index.put_batch(a_batch(), expect=None)

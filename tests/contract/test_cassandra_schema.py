@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from segments.errors import Refused, StartRefused, TryAgain
+from segments.model import BatchState
 from segments.stores.cassandra_index import open_cassandra_index
 from segments.stores.cassandra_schema import SchemaStatus, apply_schema, schema_status, schema_steps, statements
 from segments.stores.cassandra_session import CassandraSettings
-from tests.builders import a_row
+from tests.builders import NOON_US, a_batch, a_row
 from tests.certificates import Authority
 from tests.servers.cassandra import CassandraServer, Setup
 
@@ -76,6 +77,23 @@ async def test_an_interrupted_step_is_run_again(cassandra: CassandraServer, monk
         "SELECT column_name FROM system_schema.columns WHERE keyspace_name = 'interrupted' AND table_name = 'one'"
     )
     assert {row.column_name for row in columns} == {"id", "more"}
+
+
+async def test_an_index_of_the_first_schema_is_brought_up_to_date(cassandra: CassandraServer) -> None:
+    """It is refused until the newer steps are applied; then its rows are there, and a batch of then is read and led on."""
+    settings, copies = cassandra.settings("first_schema"), {cassandra.site.datacenter: 1}
+    await apply_schema(settings, copies, schema_steps()[:1])
+    with pytest.raises(StartRefused, match=f"has schema 1, and this program needs {WANT}: run `keepsight schema apply`"):
+        await open_cassandra_index(settings)
+    values = f"('gate', '{a_batch().day}', 'pending', {NOON_US}) IF NOT EXISTS"
+    cassandra.session.execute(f"INSERT INTO first_schema.deletion_batch (camera, day, state, decided_us) VALUES {values}")
+    assert await apply_schema(settings, copies) == SchemaStatus(WANT, WANT)
+    index = await open_cassandra_index(settings)
+    assert await index.batch("gate", a_batch().day) == a_batch()
+    later = a_batch(state=BatchState.LISTED, since_us=5, listed_us=4, whole=True, policy=3, finding="the pool is away")
+    await index.put_batch(later, expect=BatchState.PENDING)
+    assert await index.batch("gate", later.day) == later
+    await index.close()
 
 
 async def test_a_schema_of_another_program_is_refused(cassandra: CassandraServer) -> None:

@@ -22,6 +22,7 @@ from segments.stores.memory_index import MemoryIndex
 from segments.stores.sqlite_index import open_sqlite_index
 from tests.builders import a_camera, a_change, a_loss, a_row, a_run
 from tests.contract.index_partitions_contract import found as all_partitions
+from tests.retention_builders import a_gone, a_receipt, a_record
 
 MIDNIGHT = day_start_us(date(2026, 3, 1))
 CAMERAS = st.sampled_from(["gate", "gate-2", "yard"])
@@ -31,6 +32,7 @@ MONTHS = st.sampled_from([date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)])
 DAYS = st.sampled_from([date(2026, 2, 28), date(2026, 3, 1)])
 LIMITS = st.integers(1, 4)
 STATES = st.sampled_from(BatchState)
+DECISIONS = st.integers(1, 2)
 AREAS = st.sampled_from(["", "a", "a/b", "ab"])
 CLASSES = st.integers(1, 2)
 HOLDERS = st.sampled_from(["one", "two"])
@@ -114,14 +116,52 @@ class SqliteLikeTheModel(RuleBasedStateMachine):
         self.both(lambda index: index.states(camera, month, after_us=at_us, limit=limit))
         self.both(lambda index: index.state_before(camera, at_us))
 
-    @rule(camera=CAMERAS, day=DAYS, state=STATES, expect=st.none() | STATES, forget=st.booleans())
-    def batches(self, camera: str, day: date, state: BatchState, expect: BatchState | None, forget: bool) -> None:
+    @rule(camera=CAMERAS, day=DAYS, state=STATES, decided_us=DECISIONS, expect=st.none() | STATES, forget=st.booleans())
+    def batches(self, camera: str, day: date, state: BatchState, decided_us: int, expect: BatchState | None, forget: bool) -> None:
         """Conditional writes, kept or refused alike."""
         if forget and expect is not None:
             self.both(lambda index: index.forget_batch(camera, day, expect=expect))
         else:
-            self.both(lambda index: index.put_batch(Batch(camera, day, state, 1), expect=expect))
+            self.both(lambda index: index.put_batch(Batch(camera, day, state, decided_us), expect=expect))
         self.both(lambda index: index.batch(camera, day))
+
+    @rule(
+        camera=CAMERAS, day=DAYS, decided_us=DECISIONS, starts=st.lists(MOMENTS, max_size=3), run=RUNS, limit=LIMITS, remove=st.booleans()
+    )
+    def batch_rows(self, camera: str, day: date, decided_us: int, starts: list[int], run: str, limit: int, remove: bool) -> None:
+        """Rows put into batches of one camera-day, read by pages and removed."""
+        batch = Batch(camera, day, BatchState.LISTED, decided_us)
+        rows = [row for start_us in starts if (row := a_row(camera=camera, start_us=start_us, run=run)).day == day]
+        self.both(lambda index: index.remove_batch_rows(batch) if remove else index.put_batch_rows(batch, rows))
+        self.both(lambda index: index.batch_rows(batch, limit=limit))
+        self.both(lambda index: index.batch_rows(batch, after=RowPosition(MIDNIGHT, run, -1), limit=limit))
+
+    @rule(camera=CAMERAS, day=DAYS, decided_us=DECISIONS, run=RUNS, starts=st.none() | st.lists(MOMENTS, max_size=3))
+    def unpublish(self, camera: str, day: date, decided_us: int, run: str, starts: list[int] | None) -> None:
+        """Rows out, for the present batch, a former one or none."""
+        batch = Batch(camera, day, BatchState.LISTED, decided_us)
+        positions = None if starts is None else [RowPosition(start_us, run, 0) for start_us in starts]
+        self.both(lambda index: index.unpublish(batch, positions))
+        self.both(lambda index: index.rows(camera, day))
+
+    @rule(chain=HOLDERS, number=st.integers(1, 3), camera=CAMERAS, day=DAYS, older=st.integers(0, 1), start_us=MOMENTS)
+    def receipts(self, chain: str, number: int, camera: str, day: date, older: int, start_us: int) -> None:
+        """Written, repeated and in each other's way; found by chain and by camera."""
+        gone = (a_gone(a_row(camera=camera, start_us=start_us)),)
+        receipt = a_receipt(chain=chain, number=number, camera=camera, day=day, older=older, segments=gone)
+        self.both(lambda index: index.put_receipt(receipt))
+        self.both(lambda index: index.last_receipt(chain))
+        self.both(lambda index: index.receipts(camera, day.replace(day=1)))
+        self.both(lambda index: index.receipt_chain(chain, after=number - 1, limit=1))
+        self.both(lambda index: index.receipt_chains())
+        self.both(lambda index: index.deleted(camera, day.replace(day=1)))
+
+    @rule(kind=HOLDERS, name=CAMERAS, revision=st.integers(0, 3), said=st.integers(0, 1))
+    def records(self, kind: str, name: str, revision: int, said: int) -> None:
+        """Any revision of any record, kept or refused alike."""
+        self.both(lambda index: index.put_record(a_record(kind=kind, id=name, revision=revision, text=f'{{"said":{said}}}')))
+        self.both(lambda index: index.record(kind, name))
+        self.both(lambda index: index.records(kind))
 
     @rule(kind=st.sampled_from(PartitionKind), limit=LIMITS)
     def partitions(self, kind: PartitionKind, limit: int) -> None:

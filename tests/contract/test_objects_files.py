@@ -17,6 +17,7 @@ from segments.errors import Conflict, DataDamaged, NotFound, Refused, StartRefus
 from segments.stores import file_pool
 from segments.stores.file_objects import FileObjects
 from tests.contract.object_contract import ObjectContract, put, sha256, some_bytes
+from tests.contract.object_version_contract import NoLocksContract
 
 
 class FixedClock:
@@ -81,7 +82,7 @@ def back(store: FileObjects, root: Path) -> DiskBackDoor:
     return DiskBackDoor(root)
 
 
-class TestFileObjects(ObjectContract):
+class TestFileObjects(ObjectContract, NoLocksContract):
     """The contract."""
 
     adapter = "FileObjects"

@@ -10,6 +10,7 @@ from segments.errors import Conflict
 from segments.ports import ObjectInfo
 from segments.stores.memory_objects import MemoryObjects
 from tests.contract.object_contract import ObjectContract, put
+from tests.contract.object_version_contract import LegalHoldContract
 
 
 class DictBackDoor:
@@ -22,6 +23,10 @@ class DictBackDoor:
         """See `BackDoor`."""
         return self._objects[key][0] if key in self._objects else None
 
+    def kept(self, key: str, version: str) -> bytes | None:
+        """See `VersionBackDoor`."""
+        return None if version else self.read(key)
+
     def write(self, key: str, data: bytes) -> None:
         """See `BackDoor`."""
         self._objects[key] = data, ObjectInfo(key, len(data), "", "", {})
@@ -31,7 +36,7 @@ class DictBackDoor:
         return {key for key in self._objects if key.startswith(prefix)}
 
 
-class TestMemoryObjects(ObjectContract):
+class TestMemoryObjects(ObjectContract, LegalHoldContract):
     """The contract."""
 
     adapter = "MemoryObjects"
@@ -66,6 +71,25 @@ async def test_control_an_overwriting_store_fails_the_contract() -> None:
         await ObjectContract().test_put_again_conflicts(store, back, "a/")
     with pytest.raises(AssertionError):
         await ObjectContract().test_racing_puts_have_one_winner(store, back, "b/", 1000)
+
+
+class ForgettingObjects(MemoryObjects):
+    """A store that takes holds and forgets them when it deletes."""
+
+    async def delete(self, keys) -> dict[str, str]:
+        """Removes all."""
+        for key in keys:
+            self._objects.pop(key, None)
+        return {}
+
+
+async def test_control_a_forgetful_store_fails_the_contract() -> None:
+    """The suite goes red over a store whose holds hold nothing."""
+    store = ForgettingObjects()
+    contract = TestMemoryObjects()
+    await contract.test_a_hold_is_set_and_lifted(store, "a/")
+    with pytest.raises(AssertionError):
+        await contract.test_a_held_version_resists(store, DictBackDoor(store), "b/")
 
 
 async def test_what_was_put_is_not_aliased() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import obstore
 import pytest
+from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
 from segments.errors import DataDamaged, Refused, StartRefused, TryAgain
@@ -33,11 +34,13 @@ class BotoBackDoor:
         self.client: Any = server.client
         self._bucket = bucket
 
-    def read(self, key: str) -> bytes | None:
+    def read(self, key: str, **version: str) -> bytes | None:
         """See `BackDoor`."""
         try:
-            return self.client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except self.client.exceptions.NoSuchKey:
+            return self.client.get_object(Bucket=self._bucket, Key=key, **version)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchVersion"):
+                raise
             return None
 
     def write(self, key: str, data: bytes) -> None:

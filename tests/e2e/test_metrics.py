@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ async def look(service: Service, seen: Seen) -> None:
             seen.present = await ready("uploader")
             return seen.present[0] == status
 
+        async def swept() -> bool:
+            text = (await client.get(f"{addresses['uploader']}/metrics", headers=with_key)).text
+            return "keepsight_sweep_finished_timestamp_seconds{" in text
+
+        await service.wait_for(swept)
         for program, address in addresses.items():
             seen.refused.append((await client.get(f"{address}/metrics")).status_code)
             seen.texts[program] = (await client.get(f"{address}/metrics", headers=with_key)).text
@@ -138,6 +144,8 @@ def test_figures_are_true(seen: Seen) -> None:
     assert seen.figure("uploader", "duties_held", kind="record-a") == seen.figure("uploader", "duties_wanted", kind="record-a") == 1
     assert 0 <= (seen.figure("uploader", "spool_bytes") or 0) < (seen.figure("uploader", "spool_limit_bytes") or 0)
     assert seen.figure("uploader", "spool_refusing") == 0
+    assert abs((seen.figure("uploader", "sweep_finished_timestamp_seconds", duty="sweep.0-of-1") or 0) - time.time()) < 600
+    assert seen.figure("uploader", "sweep_deleted_segments_total", duty="sweep.0-of-1") == 0
     assert seen.figure("uploader", "part_healthy", part="index") == 1
     assert (seen.figure("uploader", "camera_changes_total", state="waiting", cause="camera-away") or 0) >= 1
     assert (seen.figure("api", "api_requests_total", route="/cameras/{camera}", status="2xx") or 0) >= 1

@@ -12,7 +12,7 @@ import schemathesis
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from playback.app import create_app, describe
+from playback.app import describe
 from tests.api import Api
 from tests.builders import NOON_US, a_camera, a_change
 from tests.footage import Take, recorded
@@ -23,7 +23,7 @@ TOKEN = "secret-token"
 
 API = Api(token=TOKEN)
 
-schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", create_app(API.services()), headers={"Authorization": f"Bearer {TOKEN}"})
+schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", API.app(), headers={"Authorization": f"Bearer {TOKEN}"})
 
 
 @schema.auth()
@@ -61,7 +61,7 @@ def test_every_answer_is_as_described(case) -> None:
 
 def test_a_description_that_lies_is_seen() -> None:
     """The negative control: against a description that promises one thing more, the same check is red."""
-    app = create_app(API.services())
+    app = API.app()
     lying = copy.deepcopy(describe(app))
     lying["components"]["schemas"]["Health"]["required"] = ["status", "uptime"]
     case = schemathesis.openapi.from_dict(lying)["/api/v1/health"]["GET"].Case()
@@ -73,13 +73,13 @@ def test_a_description_that_lies_is_seen() -> None:
 def test_the_description_is_of_all_documented_routes() -> None:
     """docs/reference/api.md and the description name the same routes."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
-    documented = {line.split("`")[1].removeprefix("GET ").split("?")[0] for line in page.splitlines() if line.startswith("| `GET")}
-    paths = describe(create_app(Api().services()))["paths"]
-    assert {path.removeprefix("/api/v1") for path in paths} == documented
+    documented = {line.split("`")[1].split("?")[0] for line in page.splitlines() if line.startswith(("| `GET", "| `POST"))}
+    paths = describe(Api().app())["paths"]
+    assert {f"{verb.upper()} {path.removeprefix('/api/v1')}" for path, item in paths.items() for verb in item} == documented
 
 
 def test_the_description_tells_of_the_token_where_one_is_wanted() -> None:
     """With a token set every route but health names it; without, none does."""
-    guarded, open_ = (describe(create_app(Api(token=token).services()))["paths"] for token in (TOKEN, None))
-    assert [path for path, item in guarded.items() if "security" not in item["get"]] == ["/api/v1/health"]
-    assert not any("security" in item["get"] for item in open_.values())
+    guarded, open_ = (describe(Api(token=token).app())["paths"] for token in (TOKEN, None))
+    assert [path for path, item in guarded.items() if not all("security" in each for each in item.values())] == ["/api/v1/health"]
+    assert not any("security" in each for item in open_.values() for each in item.values())

@@ -68,7 +68,7 @@ async def test_the_fleet_says_how_it_stands(calm: FleetSite, ray_cluster: RayClu
     status = await asyncio.to_thread(calm.status)
     names = sorted((line["node"], line["program"]) for line in status["programs"])
 
-    assert names == [(node, program) for node in NODES for program in ("recorder-0", "uploader")]
+    assert names == [(node, program) for node in NODES for program in ("duties", "recorder-0", "uploader")]
     assert {place["name"] for place in status["places"]} == set(NODES)
     await calm.wait_for(lambda: is_balanced(calm))
     secrets = [PASSWORD, INDEX_PASSWORD, *((calm.folder / "keys" / name).read_text() for name in ("cameras", "internal"))]

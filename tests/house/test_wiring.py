@@ -11,6 +11,8 @@ import pytest
 
 from tests.house.tree import PACKAGES, ROOT, imports, is_of, modules
 
+ROUTED = ("hold", "receipt", "report", "rule")
+"""What retention has routes of."""
 DOORS: Mapping[str, Collection[str]] = {
     "av": ("recorder/sources/libav.py", "recorder/sources/libav_tracks.py", "recorder/sound.py", "playback/snapshot.py", "deploy/demo"),
     "ray": ("deploy/fleet/",),
@@ -20,7 +22,7 @@ DOORS: Mapping[str, Collection[str]] = {
     "minio": ("segments/stores/",),
     "cassandra": ("segments/stores/",),
     "sqlite3": ("segments/stores/",),
-    "fastapi": ("playback/", "recorder/local_routes.py"),
+    "fastapi": ("playback/", "recorder/local_routes.py", "retention/asked.py", *(f"retention/{name}_routes.py" for name in ROUTED)),
     "typer": ("deploy/cli",),
     "unittest.mock": (),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from segments.stores.s3_client import S3Settings
@@ -14,12 +15,16 @@ PROGRAM = Path(__file__).parents[2] / ".parts" / "bin" / "versitygw"
 
 
 class VersityGw(S3Server):
-    """`versitygw posix`, with versions; its users lie in a folder. `authority`: it is behind TLS, with a certificate of theirs."""
+    """`versitygw posix`, with versions; its users lie in a folder. `authority`: it is behind TLS, with a certificate of theirs.
+
+    `more_users`: access keys and secrets of users who may nothing until a bucket's policy says so.
+    """
 
     name = "versitygw"
 
-    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
+    def __init__(self, folder: Path, authority: Authority | None = None, *, more_users: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(folder)
+        self._more_users = list(more_users)
         self._tls: list[str] = []
         if authority is not None:
             self._ca_file = authority.ca_file
@@ -39,7 +44,7 @@ class VersityGw(S3Server):
         folders = {name: self._folder / f"{name}-{port}" for name in ("data", "versions", "users")}
         for folder in folders.values():
             folder.mkdir()
-        accounts = {READ_ONLY[0]: {"access": READ_ONLY[0], "secret": READ_ONLY[1], "role": "user"}}
+        accounts = {key: {"access": key, "secret": secret, "role": "user"} for key, secret in (READ_ONLY, *self._more_users)}
         (folders["users"] / "users.json").write_text(json.dumps({"accessAccounts": accounts}))
         login = ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--iam-dir", str(folders["users"])]
         listen = ["--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive", *self._tls]

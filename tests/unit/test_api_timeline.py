@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import pytest
 
 from segments.clock import US_PER_DAY, US_PER_S
 from segments.errors import KeepsightError
+from segments.model import BatchState
 from tests.api import Api, asked
-from tests.builders import CODECS, NOON_US, a_camera, a_change, a_loss, a_row, a_run, at, some_rows
+from tests.builders import CODECS, NOON_US, a_batch, a_camera, a_change, a_loss, a_row, a_run, at, some_rows
+from tests.retention_builders import a_gone, a_receipt
 
 DAY_S = 86_400
 
@@ -166,3 +169,54 @@ async def test_a_year_of_many_runs_stays_small() -> None:
     assert {b - a for a, b in pairwise(starts[1:])} == {answer["resolution_s"] * US_PER_S}
     assert sum(bucket["footage_s"] + bucket["gap_s"] for bucket in answer["buckets"]) == 365 * US_PER_DAY / US_PER_S
     assert sum(bucket["footage_s"] for bucket in answer["buckets"]) == 6_000 * 600
+
+
+async def delete(api: Api, start_us: int, end_us: int) -> None:
+    """Takes the rows that end within a span out of the index, and writes the receipt of it, as the sweep leaves it."""
+    listed = (await api.index.rows("gate", a_row().day)).items
+    gone = [row for row in listed if start_us < row.end_us <= end_us]
+    batch = a_batch(state=BatchState.LISTED)
+    await api.index.put_batch(batch, expect=None)
+    await api.index.unpublish(batch, [row.position for row in gone])
+    await api.index.forget_batch(batch.camera, batch.day, expect=BatchState.LISTED)
+    await api.index.put_receipt(a_receipt(segments=tuple(a_gone(row) for row in gone)))
+
+
+async def test_deleted_footage_is_a_gap_of_that_cause() -> None:
+    """What a receipt names is shown as deleted, exactly, and what stays beside it as footage."""
+    api = await an_api()
+    await delete(api, NOON_US, NOON_US + 120 * US_PER_S)
+
+    assert await spans(api, 0, 180) == [(0, 120, "deleted"), (120, 180, "home-a-1-1")]
+
+
+async def test_long_spans_do_not_show_deleted_footage_as_there() -> None:
+    """A run outlives its footage: spans that are read from runs are cut by the receipts."""
+    api = await an_api()
+    await delete(api, NOON_US, NOON_US + 120 * US_PER_S)
+    found = await spans(api, -DAY_S, DAY_S)
+
+    assert (0, 120, "deleted") in found
+    assert (120, 180, "home-a-1-1") in found
+
+
+async def test_deleted_footage_of_the_month_before_is_found() -> None:
+    """A segment of the last minutes of a month reaches into the next, and its receipt is the month's it starts in."""
+    api = await an_api()
+    midnight_us = at("2026-03-01T00:00:00Z")
+    gone = a_gone(start_us=midnight_us - 30 * US_PER_S, end_us=midnight_us + 30 * US_PER_S)
+    await api.index.put_receipt(a_receipt(day=date(2026, 2, 28), segments=(gone,)))
+    start_s = (midnight_us - NOON_US) / US_PER_S
+
+    assert (await spans(api, start_s, start_s + 60))[0] == (start_s, start_s + 30, "deleted")
+
+
+async def test_what_was_deleted_is_said_where_footage_is_asked_for() -> None:
+    """A snapshot and a playlist of deleted footage name the cause, and so does the timeline of a camera that is not in the archive."""
+    api = await an_api()
+    await delete(api, NOON_US, NOON_US + 180 * US_PER_S)
+    answer = await api.get("cameras/gate/hls/multivariant.m3u8", params=asked(0, 60))
+    assert (answer.status_code, answer.json()["cause"]) == (404, "deleted")
+
+    await api.index.remove_camera("gate")
+    assert await spans(api, 0, 180) == [(0, 180, "deleted")]

@@ -57,7 +57,7 @@ def test_the_copy_is_equal_and_says_so(pair: Pair) -> None:
     assert pair.rows(pair.target) == pair.rows(pair.keepsight.folder / "keepsight-data" / "index.sqlite")
     assert not pair.progress.exists()
     again = pair.keepsight("index", "copy", "--to", str(pair.other)).stdout
-    assert " 0 rows, runs, states and batches written" in again
+    assert " 0 items written" in again
     assert "the indexes are equal" in again
 
 
@@ -75,7 +75,7 @@ def test_a_difference_is_named_with_exit_code_1(pair: Pair) -> None:
     assert named == {("rows", "yard 2026-03-14", 7, 8), ("states", "roof 2026-03-01", 0, 1)}
     assert said["written"] == 7 + 2
     text = pair.keepsight("index", "copy", "--to", str(pair.other), code=1).stdout
-    assert "2 partitions, cameras or credentials differ" in text
+    assert "2 partitions, cameras, records or the like differ" in text
     assert "rows yard 2026-03-14: 7 (" in text
 
 

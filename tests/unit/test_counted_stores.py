@@ -14,8 +14,9 @@ from segments.duty import Duty
 from segments.errors import Conflict, DataDamaged, NotFound, Refused, TryAgain, Unknown
 from segments.model import CameraState, Cause, StateChange
 from segments.stores.memory_objects import MemoryObjects
-from tests.builders import NOON_US, a_camera, a_row
+from tests.builders import NOON_US, a_batch, a_camera, a_row
 from tests.fakes import SteppedClock, SwitchedIndex, SwitchedObjects
+from tests.retention_builders import a_record
 
 DUTY = Duty("record-a", 0, 2)
 
@@ -127,6 +128,31 @@ async def test_bytes_in_and_out_are_counted(site: Site, tmp_path: Path) -> None:
 
     assert site.figure("pool_written_bytes_total", pool="main") == 2 * len(data)
     assert site.figure("pool_read_bytes_total", pool="main") == 10
+
+
+async def test_versions_are_counted_to_their_end(site: Site) -> None:
+    """A listing of versions is one call, a failure in it is told by its kind, and removals are calls like others."""
+    await site.pool.put("a/b", b"x", sha256=hashlib.sha256(b"x").hexdigest(), attributes={})
+    assert [found.key async for found in site.pool.versions("a/")] == ["a/b"]
+    site.pool_below.fails["versions"] = TryAgain("away")
+    with pytest.raises(TryAgain):
+        assert [found async for found in site.pool.versions("a/")] == []
+    assert await site.pool.delete_versions([("a/b", "")]) == {}
+
+    assert site.figure("pool_call_seconds_count", pool="main", call="versions") == 1
+    assert site.figure("pool_call_seconds_count", pool="main", call="delete_versions") == 1
+    assert site.figure("pool_failures_total", pool="main", call="versions", kind="try-again") == 1
+
+
+async def test_what_retention_asks_of_the_index_is_counted(site: Site) -> None:
+    """Batches' rows, receipts and records pass as they are, an answer that is a Conflict included."""
+    await site.index.put_batch_rows(a_batch(), [a_row()])
+    assert (await site.index.batch_rows(a_batch())).items == [a_row()]
+    await site.index.put_record(a_record())
+    with pytest.raises(Conflict):
+        await site.index.put_record(a_record(text="{}"))
+    assert site.figure("index_call_seconds_count", call="put_record") == 2
+    assert site.figure("index_failures_total", call="put_record", kind="conflict") == 0
 
 
 async def test_streams_are_counted_to_their_end() -> None:

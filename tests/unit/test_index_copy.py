@@ -24,6 +24,7 @@ from tests import whole_index
 from tests.builders import NOON_US, a_batch, a_camera, a_change, a_row, a_run
 from tests.clocks import HandClock
 from tests.contract.index_partitions_contract import found as all_partitions
+from tests.retention_builders import a_hold, a_receipt, a_record, write_hold
 from tests.whole_index import CAMERAS, EPOCH, ITEMS, fill
 
 Change = Callable[[MemoryIndex], object]
@@ -50,6 +51,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps and pages where there is little."""
     monkeypatch.setattr(index_compare, "STEP_PARTITIONS", 3)
     monkeypatch.setattr(index_compare, "PAGE_ITEMS", 2)
+    monkeypatch.setattr(index_compare, "PAGE_RECEIPTS", 2)
 
 
 def contents(index: MemoryIndex) -> tuple[object, ...]:
@@ -59,7 +61,10 @@ def contents(index: MemoryIndex) -> tuple[object, ...]:
 
 
 def _rest(index: MemoryIndex) -> tuple[object, ...]:
-    return index._batches, index._cameras, index._credentials
+    listed = {key: rows for key, rows in index._batch_rows.items() if rows}
+    receipts = {chain: found for chain, found in index._receipts.items() if found}
+    said = {(record.kind, record.id): record.text for kind in index._records.values() for record in kind.values()}
+    return index._batches, listed, receipts, said, index._cameras, index._credentials
 
 
 # --- copying ---
@@ -67,7 +72,7 @@ def _rest(index: MemoryIndex) -> tuple[object, ...]:
 
 @pytest.mark.usefixtures("small_steps")
 async def test_there_and_back_is_the_same(source: MemoryIndex, sqlite: SqliteIndex) -> None:
-    """Through SQLite into a third index: every row, run, state, batch, camera and credential comes back, and comparisons say equal."""
+    """Through SQLite into a third index: everything comes back, and comparisons say equal."""
     back = MemoryIndex()
     there = await copy_index(source, sqlite, HandClock())
     await copy_index(sqlite, back, HandClock())
@@ -140,6 +145,48 @@ async def test_a_second_copy_writes_only_what_differs(source: MemoryIndex) -> No
     assert (await copy_index(source, target, HandClock())).written < 20
     assert contents(target) == contents(source)
     assert (await compare_indexes(source, target, HandClock())).differing == 0
+
+
+async def test_what_was_decided_meanwhile_is_carried(source: MemoryIndex, sqlite: SqliteIndex) -> None:
+    """A changed hold, a new one and new receipts are all that a second copy writes; revisions count in each index by itself."""
+    await copy_index(source, sqlite, HandClock())
+    assert (await source.record("hold", "h1")).revision == 2
+    assert (await sqlite.record("hold", "h1")).revision == 1
+    for name in ("h1", "案件-2"):
+        hold = await source.record("hold", name)
+        await source.put_record(hold.changed(hold.values | {"lifted_us": 7}))
+    await write_hold(source, a_hold(id="h3"))
+    last = await source.last_receipt("sweep.1-of-2")
+    assert last is not None
+    for chain, number, previous in (("sweep.1-of-2", 2, last.digest), ("sweep.0-of-1", 1, "")):
+        await source.put_receipt(a_receipt(chain=chain, number=number, previous=previous))
+    assert (await compare_indexes(source, sqlite, HandClock())).differing == 5
+    assert (await copy_index(source, sqlite, HandClock())).written == 5
+    assert (await compare_indexes(source, sqlite, HandClock())).differing == 0
+    assert await sqlite.deleted("gate", date(2026, 3, 1)) == await source.deleted("gate", date(2026, 3, 1)) != []
+
+
+async def test_another_receipt_of_the_same_number_is_not_overwritten(source: MemoryIndex) -> None:
+    """A chain that went on in the target by itself stays as it is, and is named."""
+    target = MemoryIndex()
+    await copy_index(source, target, HandClock())
+    ours, theirs = a_receipt(chain="sweep.1-of-2", number=2), a_receipt(chain="sweep.1-of-2", number=2, older=9)
+    await source.put_receipt(ours)
+    await target.put_receipt(theirs)
+    await copy_index(source, target, HandClock())
+    assert await target.last_receipt("sweep.1-of-2") == theirs
+    compared = await compare_indexes(source, target, HandClock())
+    assert [(one.kind, one.where) for one in compared.examples] == [("receipts", "sweep.1-of-2")]
+
+
+async def test_what_was_deleted_between_two_copies_is_named(source: MemoryIndex) -> None:
+    """The rows of a camera-day that left meanwhile stay in the target, since nothing is removed there; the comparison says which."""
+    target = MemoryIndex()
+    await copy_index(source, target, HandClock())
+    source._rows["yard", day_of(NOON_US)].clear()
+    await copy_index(source, target, HandClock())
+    compared = await compare_indexes(source, target, HandClock())
+    assert [(one.kind, one.where, one.source.items) for one in compared.examples] == [("rows", f"yard {day_of(NOON_US)}", 0)]
 
 
 async def test_what_the_target_has_is_kept(source: MemoryIndex) -> None:
@@ -233,6 +280,16 @@ def _spoil_row(index: MemoryIndex, **fields: object) -> None:
     rows[row.position] = replace(row, **fields)
 
 
+def _listed(index: MemoryIndex) -> dict[object, Row]:
+    (rows,) = index._batch_rows.values()
+    return rows
+
+
+def _spoil_listed(index: MemoryIndex, **fields: object) -> None:
+    position, row = next(iter(_listed(index).items()))
+    _listed(index)[position] = replace(row, **fields)
+
+
 SPOILS: dict[str, tuple[Change, str]] = {
     "a row is missing": (_lose_row, "rows"),
     "a row's hash": (lambda index: _spoil_row(index, sha256="0" * 64), "rows"),
@@ -244,16 +301,26 @@ SPOILS: dict[str, tuple[Change, str]] = {
     "a state is missing": (lambda index: index._states["gate"].pop(NOON_US), "states"),
     "a batch's state": (lambda index: index._batches.update({("gate", day_of(NOON_US)): a_batch()}), "batches"),
     "a batch is missing": (lambda index: index._batches.clear(), "batches"),
+    "a batch's row": (lambda index: _spoil_listed(index, pool="other"), "batches"),
+    "a row of a batch is missing": (lambda index: _listed(index).popitem(), "batches"),
+    "all rows of a batch are missing": (lambda index: index._batch_rows.clear(), "batches"),
     "a camera's place": (lambda index: index._cameras.update(gate=replace(index._cameras["gate"], latitude=1.0)), "camera"),
     "a camera is missing": (lambda index: index._cameras.pop("gate"), "camera"),
     "a credential": (lambda index: index._credentials.update(gate=b"other"), "credential"),
+    "a hold": (lambda index: index._records["hold"].update(h1=a_record(kind="hold", id="h1", revision=2)), "record"),
+    "a hold is missing": (lambda index: index._records["hold"].pop("h1"), "record"),
+    "a policy is missing": (lambda index: index._records.pop("policy"), "record"),
+    "a receipt": (lambda index: index._receipts["sweep.0-of-2"].update({2: a_receipt(number=2)}), "receipts"),
+    "a receipt is missing": (lambda index: index._receipts["sweep.0-of-2"].pop(1), "receipts"),
+    "the last receipt is missing": (lambda index: index._receipts["sweep.0-of-2"].pop(3), "receipts"),
+    "a chain is missing": (lambda index: index._receipts.pop("sweep.1-of-2"), "receipts"),
 }
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
 @pytest.mark.parametrize("side", ["source", "target"])
 async def test_what_was_spoiled_is_named(source: MemoryIndex, spoil: str, side: str) -> None:
-    """The control of the comparison: one value changed or lost on either side is one difference, of its kind and camera."""
+    """The control of the comparison: one value changed or lost on either side is one difference, of its kind and name."""
     target = MemoryIndex()
     await copy_index(source, target, HandClock())
     change, kind = SPOILS[spoil]
@@ -261,7 +328,8 @@ async def test_what_was_spoiled_is_named(source: MemoryIndex, spoil: str, side: 
     compared = await compare_indexes(source, target, HandClock())
     assert compared.differing == 1
     (one,) = compared.examples
-    assert (one.kind, one.where.split()[0]) == (kind, "gate")
+    assert one.kind == kind
+    assert one.where.split()[0] in ("gate", "hold", "policy", "sweep.0-of-2", "sweep.1-of-2")
     assert one.source != one.target
 
 
@@ -281,7 +349,7 @@ async def test_all_differences_are_counted(source: MemoryIndex, monkeypatch: pyt
     told: list[Comparison] = []
     compared = await compare_indexes(source, MemoryIndex(), HandClock(), progress=told.append)
     partitions = sum([len(await all_partitions(source, kind)) for kind in PartitionKind])
-    assert compared.differing == partitions + 2 * len(CAMERAS)
+    assert compared.differing == partitions + 2 * len(CAMERAS) + whole_index.RECORDS + len(whole_index.CHAINS)
     assert len(compared.examples) == 3
     assert told[-1] == compared
     assert Partition("gate", date(2026, 4, 1)) in await all_partitions(source, PartitionKind.RUNS)

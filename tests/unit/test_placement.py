@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.fleet.placement import Plan, Scene, duties_of, plan, wanted_duties
+from deploy.fleet.placement import Plan, Scene, done_somewhere, duties_of, plan, wanted_duties
 from segments.duty import Duty, Place, Placing
 from segments.shards import shard_of
 from tests.builders import a_camera, a_place
@@ -358,3 +358,42 @@ def test_needless_moves_are_seen() -> None:
         scene, placings=tuple(replace(one, place="n9") if one.duty == duty and not one.standby else one for one in scene.placings)
     )
     assert list(needless_moves(scene, moved, Plan((), ()))) == [f"{duty} is taken from {name}"]
+
+
+SWEEPS = [Duty("sweep", shard, 4) for shard in range(4)]
+
+
+def duties_places() -> list[Place]:
+    """Two nodes, each with the place that records and the one of its duties program."""
+    beside = [a_place(f"{name}/duties", kinds=("sweep",), url="", room=0, load=0, recorders=0, spooled=()) for name in ("n1", "n2")]
+    return [*(a_place(name, room=100, load=0) for name in ("n1", "n2")), *beside]
+
+
+def test_duties_beside_recording_go_to_the_places_that_do_them() -> None:
+    """Spread evenly and backed, beside all recording; a place without recorders is not overloaded, and records nothing."""
+    scene = settled(a_scene(duties_places(), wanted={Duty("record-a", shard, 2): 10 for shard in range(2)} | dict.fromkeys(SWEEPS, 0)))
+    held = {placing.duty: placing.place for placing in scene.placings if not placing.standby}
+
+    assert Counter(held[duty] for duty in SWEEPS) == {"n1/duties": 2, "n2/duties": 2}
+    assert {held[Duty("record-a", shard, 2)] for shard in range(2)} == {"n1", "n2"}
+    assert {placing.place for placing in scene.placings if placing.standby and placing.duty in SWEEPS} == {"n1/duties", "n2/duties"}
+    assert plan(replace(scene, calm=True)).alarms == ()
+
+
+def test_a_duty_of_a_lost_place_goes_to_its_standby() -> None:
+    """As recording does, and back to balance when the place is there again."""
+    scene = settled(a_scene(duties_places(), wanted=dict.fromkeys(SWEEPS, 0)))
+    lost = replace(scene, alive=scene.alive - {"n1/duties"}, dead=frozenset({"n1/duties"}))
+    held = {placing.place for placing in settled(lost).placings if not placing.standby}
+
+    assert held == {"n2/duties"}
+
+
+def test_a_duty_is_wanted_where_somebody_does_its_kind() -> None:
+    """While no place of the site can do it nothing is missing that a person could mend; once one could, its absence is told."""
+    places = duties_places()
+    assert done_somewhere(SWEEPS, places[:2]) == {}
+    assert done_somewhere(SWEEPS, places) == dict.fromkeys(SWEEPS, 0)
+
+    nobody = a_scene(places, alive=frozenset({"n1", "n2"}), dead=frozenset(), wanted={SWEEPS[0]: 0})
+    assert plan(nobody).alarms == ("nobody does sweep.0-of-4: no node is there that can",)

@@ -190,14 +190,14 @@ async def test_a_pool_that_does_not_answer_is_refused(tmp_path: Path) -> None:
 
 
 def test_recorders_are_told_no_key_and_no_store(tmp_path: Path) -> None:
-    """Neither on their command line nor by their environment; uploader and API see the whole of it. Recorders end before the uploader."""
+    """Neither on their command line nor by their environment; the others see the whole of it. Recorders end before the uploader."""
     settings = settings_in(tmp_path, "[fleet]\nrecorders = 3\n")
     with checked(settings):
         key = internal_key(settings)
 
     found = programs(settings, tmp_path / "keepsight.toml")
 
-    assert [program.name for program in found] == ["uploader", "recorder-0", "recorder-1", "recorder-2", "api"]
+    assert [program.name for program in found] == ["uploader", "recorder-0", "recorder-1", "recorder-2", "duties", "api"]
     recorders = [program for program in found if program.name.startswith("recorder")]
     assert not any(program.trusted for program in recorders)
     assert all(str(settings.index_path) not in word and key not in word for program in recorders for word in program.command)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -11,9 +10,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from deploy.settings import FilePool, S3Pool, Settings, base_url, load_settings
+from deploy.settings import Settings, base_url, load_settings
 from segments.errors import StartRefused
-from segments.pools import PoolRule, PoolRules, PoolState
 
 VALUES: dict[str, Any] = {
     "site.name": "xiamen",
@@ -67,6 +65,12 @@ VALUES: dict[str, Any] = {
     "cameras.allow_loopback": True,
     "cameras.key_file": "/etc/keepsight/cameras.key",
     "retention.shortest_floor_days": 7,
+    "retention.notice_days": 3,
+    "retention.grace_s": 120,
+    "retention.sweep_objects_per_s": 50,
+    "retention.sweep_shards": 3,
+    "retention.high_mark": 0.97,
+    "retention.low_mark": 0.8,
 }
 """A value for each key that is not the default."""
 
@@ -161,77 +165,6 @@ def in_variable(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-RULED = """
-default_pool = "main"
-[pools]
-main = { kind = "files", state = "closed", size_bytes = 2_000_000_000_000 }
-east = { kind = "files" }
-west = { kind = "files", state = "drained" }
-[[pool_rules]]
-area = "harbour"
-camera_class = 1
-pools = "east"
-[[pool_rules]]
-owner = "police"
-pools = ["east", "west"]
-[[pool_rules]]
-pools = { east = 2, west = 0.5 }
-"""
-
-
-def test_rules_of_pools_are_read_in_order(tmp_path: Path) -> None:
-    """A name, names, or names with weights; what a rule leaves out fits all. States and sizes are those of the pools."""
-    settings = load_settings(written(tmp_path, RULED), {})
-
-    assert settings.pool_assignment == PoolRules(
-        {"main": PoolState.CLOSED, "east": PoolState.OPEN, "west": PoolState.DRAINED},
-        "main",
-        [PoolRule({"east": 1.0}, "harbour", 1), PoolRule({"east": 1.0, "west": 1.0}, owner="police"), PoolRule({"east": 2.0, "west": 0.5})],
-    )
-    assert [settings.pools[name].size_bytes for name in ("main", "east")] == [2 * 10**12, None]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ("pools = 'north'", "pool_rules name north, not one of the pools"),
-        ("pools = {}", "pool_rules.0.pools"),
-        ("pools = { east = 0 }", "pool_rules.0.pools.east"),
-        ("pools = 'east'\ncamera_class = 4", "pool_rules.0.camera_class"),
-        ("area = 'harbour'", "pool_rules.0.pools"),
-        ("pools = 'east'\nclass = 1", "pool_rules.0.class: unknown key"),
-    ],
-)
-def test_wrong_rules_are_refused_by_name(tmp_path: Path, wrong: str, said: str) -> None:
-    """With the number of the rule and the key."""
-    text = f'default_pool = "east"\n[pools]\neast = {{ kind = "files" }}\n[[pool_rules]]\n{wrong}\n'
-    with pytest.raises(StartRefused, match=re.escape(said)):
-        load_settings(written(tmp_path, text), {})
-
-
-def test_pools_of_both_kinds(tmp_path: Path) -> None:
-    """By name; an S3 pool names a file that holds its secret, never the secret."""
-    text = """
-default_pool = "far"
-[pools.near]
-kind = "files"
-folder = "near"
-[pools.far]
-kind = "s3"
-endpoint = "https://s3.example"
-bucket = "footage"
-access_key_id = "AK"
-secret_file = "far.secret"
-"""
-    settings = load_settings(written(tmp_path, text), {})
-
-    assert settings.pools == {
-        "near": FilePool(folder=tmp_path / "near"),
-        "far": S3Pool(kind="s3", endpoint="https://s3.example", bucket="footage", access_key_id="AK", secret_file=tmp_path / "far.secret"),
-    }
-    assert settings.default_pool == "far"
-
-
 def test_defaults_lie_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a file everything is under ./keepsight-data, as an absolute path."""
     monkeypatch.chdir(tmp_path)
@@ -305,6 +238,8 @@ key_file = "c"
         ("[api]\nport = 70000\n", "api.port"),
         ("[api]\nport = 8481\n", "must differ"),
         ("[retention]\nshortest_floor_days = 0\n", "shortest_floor_days"),
+        ("[retention]\ngrace_s = 119\n", "retention.grace_s"),
+        ("[retention]\nlow_mark = 0.95\n", "low_mark has to be below high_mark"),
         ("api = 3\n", "api"),
         ("not toml", "not TOML"),
         ("[api]\nport = 'x'\n[site]\nname = '!'\n", "site.name"),

@@ -10,7 +10,9 @@ import stat
 import subprocess
 import sys
 import time
+import zlib
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,14 @@ import pytest
 from segments.clock import day_of
 from segments.duty import Duty
 from segments.errors import DataDamaged, Refused, StartRefused, TryAgain
-from segments.model import Camera
+from segments.model import Batch, BatchState, Camera
 from segments.ports import CameraFilter
 from segments.shards import bucket_of
 from segments.stores import sqlite_database
 from segments.stores.sqlite_database import schema_steps
 from segments.stores.sqlite_index import SqliteIndex, open_sqlite_index
 from tests.builders import NOON_US, a_batch, a_camera, a_change, a_row, a_run, some_rows
+from tests.retention_builders import a_receipt, a_record
 
 DAY = day_of(NOON_US)
 
@@ -124,6 +127,52 @@ async def test_an_index_of_the_first_schema_is_brought_up(path: Path) -> None:
     await index.close()
     assert lease is not None
     assert lease.epoch == 42
+
+
+async def test_a_batch_of_the_third_schema_is_brought_up(path: Path) -> None:
+    """A batch that lay there goes on with nothing known of what came later, and its states are those of today."""
+    with closing(sqlite3.connect(path)) as old:
+        old.create_function("bucket_of", 1, bucket_of, deterministic=True)
+        old.executescript("CREATE TABLE schema_step (number INTEGER NOT NULL PRIMARY KEY) STRICT")
+        for number, step in schema_steps()[:3]:
+            old.executescript(step)
+            old.execute("INSERT INTO schema_step VALUES (?)", (number,))
+        old.execute(f"INSERT INTO batch (camera, day, state, decided_us) VALUES ('gate', '{DAY}', 'held', 5)")
+        old.commit()
+    index = await open_sqlite_index(path)
+    former = Batch("gate", DAY, BatchState.HELD, 5)
+    assert await index.batch("gate", DAY) == former
+    assert (await index.batch_rows(former)).items == []
+    listed = replace(former, state=BatchState.LISTED, since_us=7, listed_us=6, whole=True, policy=1, finding="x")
+    await index.put_batch(listed, expect=BatchState.HELD)
+    assert await index.batch("gate", DAY) == listed
+    await index.close()
+
+
+async def test_a_receipt_that_was_changed_in_the_file_is_data_damaged(path: Path) -> None:
+    """Another text, a cut one and noise in a receipt's place are named by chain and number; the other receipts are read as before."""
+    index = await open_sqlite_index(path)
+    whole = a_receipt(chain="b")
+    for receipt in (a_receipt(chain="a"), whole):
+        await index.put_receipt(receipt)
+    for text in (b"noise", zlib.compress(whole.text.encode())[:-20], zlib.compress(whole.text.encode() + b" "), zlib.compress(b"\xff")):
+        with closing(sqlite3.connect(path)) as file:
+            file.execute("UPDATE receipt SET text = ? WHERE chain = 'a'", (text,))
+            file.commit()
+        with pytest.raises(DataDamaged, match="receipt 1 of chain a"):
+            await index.last_receipt("a")
+        assert await index.last_receipt("b") == whole
+    await index.close()
+
+
+async def test_the_time_of_deleted_footage_is_told_without_the_receipts(path: Path) -> None:
+    """It comes from a column before their long texts, which may even be unreadable."""
+    index = await open_sqlite_index(path)
+    receipt = a_receipt()
+    await index.put_receipt(receipt)
+    await index._database.write(lambda db: db.execute("UPDATE receipt SET text = x'00'"))
+    assert list(await index.deleted("gate", DAY.replace(day=1))) == receipt.spans
+    await index.close()
 
 
 async def test_a_busy_file_is_try_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,12 +346,19 @@ async def _scans(index: SqliteIndex, path: Path) -> list[str]:
     await index.states("gate", DAY.replace(day=1), after_us=5)
     await index.state_before("gate", NOON_US)
     await index.batch("gate", DAY)
+    await index.batch_rows(a_batch(), after=a_row().position)
+    await index.last_receipt("sweep.0-of-1")
+    await index.receipts("gate", DAY.replace(day=1))
+    await index.receipt_chain("sweep.0-of-1", after=1)
+    await index.receipt_chains()
+    await index.deleted("gate", DAY.replace(day=1))
+    await index.records("note")
     await index.cameras_in(7)
     await index.credentials_in(7)
     await index.lease(Duty("record-a"))
     await index.placings("node-1")
     await index._database.read(lambda db: db.set_trace_callback(None))
-    assert len(asked) == 14
+    assert len(asked) == 21
     with closing(sqlite3.connect(path)) as db:
         lines = [line for query in asked for *_, line in db.execute(f"EXPLAIN QUERY PLAN {query}")]
     return [line for line in lines if line.startswith("SCAN")]
@@ -316,6 +372,8 @@ async def test_no_reading_scans_a_table(path: Path) -> None:
     await index.put_state(a_change())
     await index.put_batch(a_batch(), expect=None)
     await index.publish(a_row())
+    await index.put_batch_rows(a_batch(), [a_row()])
+    await index.put_record(a_record())
     assert await _scans(index, path) == []
     await index._database.write(lambda db: db.execute("ALTER TABLE camera_in_area RENAME TO listed"))
     await index._database.write(lambda db: db.execute("CREATE TABLE camera_in_area AS SELECT * FROM listed"))

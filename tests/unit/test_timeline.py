@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -16,6 +16,7 @@ from segments.clock import US_PER_DAY, US_PER_S, day_of
 from segments.errors import BadInput
 from segments.model import Row, RowPosition, Run, Span, StateChange
 from segments.ports import Page
+from segments.receipt import joined_spans
 from segments.timeline import (
     LONGEST_SEGMENT_US,
     SLEW_US,
@@ -24,12 +25,13 @@ from segments.timeline import (
     epoch_of,
     joined,
     months,
+    outside,
     rows_between,
     runs_between,
     settle,
     states_between,
 )
-from tests.builders import NOON_US, RUN, a_change, a_row, a_run, at
+from tests.builders import CODECS, NOON_US, RUN, a_change, a_row, a_run, at
 
 
 class PagedIndex:
@@ -201,3 +203,21 @@ async def test_too_many_runs_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     runs = [a_run(id=f"home-a-1-{n}", start_us=NOON_US + n, last_us=NOON_US + n + 1) for n in range(5)]
     with pytest.raises(BadInput, match="more than 3 runs"):
         await runs_between(PagedIndex(runs=runs), "gate", Span(NOON_US, NOON_US + 100))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=6),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=6),
+)
+def test_what_lies_outside_of_spans(footage: list[tuple[int, int]], gone: list[tuple[int, int]]) -> None:
+    """Each moment of each piece of footage is left exactly if no span has it."""
+    spans = joined_spans(Span(start * US_PER_S, (start + length) * US_PER_S) for start, length in gone)
+    given = [Footage(start * US_PER_S, (start + length) * US_PER_S, f"r{n}", CODECS) for n, (start, length) in enumerate(footage)]
+
+    def seconds(pieces: Iterable[Footage]) -> list[tuple[str, int]]:
+        return sorted((one.run, second) for one in pieces for second in range(one.start_us // US_PER_S, one.end_us // US_PER_S))
+
+    expected = [
+        (run, second) for run, second in seconds(given) if not any(span.start_us <= second * US_PER_S < span.end_us for span in spans)
+    ]
+    assert seconds(outside(given, spans)) == expected

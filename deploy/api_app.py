@@ -1,0 +1,27 @@
+"""The whole API: playback's application with the routes of the other rooms, behind one access."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.applications import Starlette
+
+from playback.access import Verb, needs
+from playback.app import create_app
+from playback.limits import COSTLY
+from playback.problems import described
+from playback.services import Services
+from retention.asked import Doors, RetentionServices
+from retention.hold_routes import hold_routes
+from retention.receipt_routes import receipt_routes
+from retention.report_routes import report_routes
+from retention.rule_routes import rule_routes
+
+
+def whole_app(services: Services, retention: RetentionServices) -> Starlette:
+    """Everything that is served to users."""
+    doors = Doors(needs(Verb.INSPECT), needs(Verb.ADMINISTER), described)
+    reports = report_routes(replace(doors, reads=[*doors.reads, COSTLY]), services.site)
+    app = create_app(services, [rule_routes(doors), hold_routes(doors), receipt_routes(doors), reports])
+    app.state.retention = retention
+    return app

@@ -1,0 +1,176 @@
+"""`keepsight hold`: legal holds on footage, for a case: place, extend, lift, find, report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deploy.cli_frame import (
+    By,
+    Config,
+    Exit,
+    Json,
+    Reason,
+    Yes,
+    day_of_text,
+    guarded,
+    moment_us,
+    must_confirm,
+    out,
+    print_json,
+    settings_of,
+    with_stores,
+)
+from deploy.cli_frame import who as name_of
+from deploy.hold_tables import print_hold, print_holds, print_placed, print_reports
+from deploy.hold_values import hold_json, placed_json, report_json
+from deploy.wiring import Stores
+from retention.hold_report import HoldReport, HoldSearch, listed, report, report_of
+from retention.holds import HoldOrder, Placed, approve_lift, extend, lift, place
+from retention.policies import Signed
+from retention.rules import read_rules
+from segments.clock import SystemClock
+from segments.hold import FOR_EVER_US, HOLDS, Hold, hold_of
+
+app = typer.Typer(help="Legal holds: while one stands, nothing it covers is deleted.", no_args_is_help=True)
+
+HoldId = Annotated[str, typer.Argument(help="The hold's id, as `keepsight hold list` shows it.", metavar="HOLD")]
+Cameras = Annotated[list[str] | None, typer.Option("--camera", help="A camera, as often as needed; also one that was taken out.")]
+Areas = Annotated[list[str] | None, typer.Option("--area", help="All cameras of an area and below it, also those that come later.")]
+Review = Annotated[str, typer.Option(help="When somebody looks again whether it is still needed: 2027-01-31.")]
+
+
+@app.command("place")
+def place_(
+    case: Annotated[str, typer.Option(help="The case it is for.")],
+    start: Annotated[str, typer.Option(help="From this moment on.")],
+    reason: Reason,
+    end: Annotated[str, typer.Option(help="Up to this moment, which may be to come; default: without end.")] = "",
+    camera: Cameras = None,
+    area: Areas = None,
+    review: Review = "",
+    by: By = "",
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Place a hold. It binds at once; what was on its way to deletion is taken back. Exit code 1 if some of it is gone already."""
+    settings = settings_of(config)
+    order = guarded(
+        lambda: HoldOrder(
+            case=case,
+            reason=reason,
+            by=name_of(by),
+            start_us=moment_us(start),
+            end_us=moment_us(end) if end else FOR_EVER_US,
+            cameras=tuple(camera or ()),
+            areas=tuple(area or ()),
+            review=day_of_text(review) if review else None,
+        )
+    )
+    _end_with(with_stores(settings, lambda stores: place(order, index=stores.index, now_us=SystemClock().now_us())), json)
+
+
+@app.command("extend")
+def extend_(
+    hold: HoldId,
+    reason: Reason,
+    end: Annotated[str, typer.Option(help="Its new end, not before the present one; `never`: without end.")] = "",
+    review: Review = "",
+    by: By = "",
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Move the end of a hold on, or the day it is looked at again. Exit code 1 if some of what it covers is gone already."""
+    settings = settings_of(config)
+    signed = guarded(lambda: Signed(name_of(by), reason, SystemClock().now_us()))
+    end_us = guarded(lambda: FOR_EVER_US if end == "never" else moment_us(end)) if end else None
+    again = guarded(lambda: day_of_text(review)) if review else None
+    _end_with(with_stores(settings, lambda stores: extend(hold, signed, index=stores.index, end_us=end_us, review=again)), json)
+
+
+@app.command("list")
+def list_(
+    case: Annotated[str, typer.Option(help="Only of cases with this in their name.")] = "",
+    camera: Annotated[str, typer.Option(help="Only those that cover this camera.")] = "",
+    area: Annotated[str, typer.Option(help="Only those on areas that touch this one.")] = "",
+    standing: Annotated[bool | None, typer.Option("--standing/--lifted", help="Only those that stand, or only the lifted ones.")] = None,
+    review_before: Annotated[str, typer.Option(help="Only those to be looked at again before this day.")] = "",
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List holds, the newest first."""
+    before = guarded(lambda: day_of_text(review_before)) if review_before else None
+    search = HoldSearch(case, camera, area, standing, before)
+    found = with_stores(settings_of(config), lambda stores: listed(search, stores.index))
+    if json:
+        print_json([hold_json(hold) for hold in found])
+    else:
+        print_holds(found)
+
+
+@app.command()
+def show(hold: HoldId, json: Json = False, config: Config = None) -> None:
+    """Show a hold: who, why, what was done to it, what it keeps, the locks in the store, and what is gone of it."""
+
+    async def read(stores: Stores) -> HoldReport:
+        found = hold_of(await stores.index.record(HOLDS, hold))
+        return await report_of(found, await read_rules(stores.index), index=stores.index, now_us=SystemClock().now_us())
+
+    found = with_stores(settings_of(config), read)
+    if json:
+        print_json(report_json(found))
+    else:
+        print_hold(found)
+
+
+@app.command("lift")
+def lift_(hold: HoldId, reason: Reason, by: By = "", yes: Yes = False, json: Json = False, config: Config = None) -> None:
+    """Lift a hold: what it covers falls due by its rules again. Where a tier asks for two persons, another one has to approve it."""
+    settings = settings_of(config)
+    signed = guarded(lambda: Signed(name_of(by), reason, SystemClock().now_us()))
+    must_confirm(f"Lift hold {hold}? What it alone keeps, and is due, is deleted then.", yes=yes)
+    lifting = with_stores(settings, lambda stores: lift(hold, signed, index=stores.index))
+    if json:
+        print_json(hold_json(lifting.hold) | {"waits_for_approval": lifting.waits_for_approval})
+    elif lifting.waits_for_approval:
+        out.print(f"hold {hold} stands until another person approves: keepsight hold approve {hold}", highlight=False)
+    else:
+        _print_lifted(lifting.hold)
+
+
+@app.command()
+def approve(hold: HoldId, by: By = "", yes: Yes = False, json: Json = False, config: Config = None) -> None:
+    """Approve the lifting of a hold that another person asked for."""
+    settings = settings_of(config)
+    person = guarded(lambda: name_of(by))
+    must_confirm(f"Lift hold {hold}? What it alone keeps, and is due, is deleted then.", yes=yes)
+    lifted = with_stores(settings, lambda stores: approve_lift(hold, by=person, index=stores.index, now_us=SystemClock().now_us()))
+    if json:
+        print_json(hold_json(lifted))
+    else:
+        _print_lifted(lifted)
+
+
+@app.command("report")
+def report_(case: Annotated[str, typer.Argument(help="The case.")], json: Json = False, config: Config = None) -> None:
+    """What the holds of a case keep: cameras, camera-days, segments, bytes, locks in the store, and what is gone of it."""
+    now_us = SystemClock().now_us()
+    found = with_stores(settings_of(config), lambda stores: report(case, index=stores.index, now_us=now_us))
+    if json:
+        print_json([report_json(each) for each in found])
+    else:
+        print_reports(found)
+
+
+def _end_with(placed: Placed, json: bool) -> None:
+    if json:
+        print_json(placed_json(placed))
+    else:
+        print_placed(placed)
+    if placed.back.too_late or placed.back.deleted:
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def _print_lifted(hold: Hold) -> None:
+    out.print(f"hold {hold.id} is lifted; what it kept falls due by its rules again", highlight=False)

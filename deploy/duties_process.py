@@ -1,0 +1,76 @@
+"""The duties program: a place of its own beside its node's uploader, for work on what is stored already.
+
+It has no port. What a sweep has done is in the index, and told by the node that supervises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Mapping
+
+from deploy.configured_program import run_configured
+from deploy.fleet.duty_holder import DutyHolder
+from deploy.fleet.rounds import RoundsDuty
+from deploy.locks_duty import lock_rounds
+from deploy.placed_duties import duties_place
+from deploy.pressure_watch import PressureWatch
+from deploy.safety import refuse_unsafe
+from deploy.settings import Settings
+from deploy.sweep_duty import SweepParts, sweep_rounds
+from deploy.wiring import Stores, open_lock_keepers, open_stores
+from retention.lock_progress import LOCKS
+from retention.sweep_values import SWEEP
+from segments.clock import SystemClock
+from segments.duty import Place
+from segments.ports import LegalHolds
+
+DUTIES_NICENESS = 10
+"""Recording goes first, as before the API."""
+GC_THRESHOLD = 50_000, 20, 20
+"""A camera-day's rows are some hundred thousand tuples that live for a second: looking through them again and again is half the work."""
+
+
+async def run_duties(settings: Settings) -> None:
+    """Does what is placed here until cancelled; then it is given back at once. What was begun is gone on with by whoever has it next."""
+    os.nice(DUTIES_NICENESS)
+    await refuse_unsafe(settings)
+    clock = SystemClock()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
+    async with open_stores(settings) as stores:
+        with open_lock_keepers(settings, stores) as keepers:
+            await _run(settings, stores, keepers, clock)
+
+
+async def _run(settings: Settings, stores: Stores, keepers: Mapping[str, LegalHolds], clock: SystemClock) -> None:
+    place = duties_place(settings.node_name)
+    pressure = PressureWatch(settings, stores.index, clock)
+    sweep = sweep_rounds(SweepParts(settings, stores, place, pressure.chosen, clock))
+    holder = DutyHolder(
+        place,
+        index=stores.index,
+        handlers={SWEEP: RoundsDuty(sweep, clock), LOCKS: RoundsDuty(lock_rounds(keepers, stores.index, clock), clock)},
+        report=lambda: Place(place, "", (), recorders=0, room=0, load=0, spooled=(), of=settings.shards, beat=0),
+        clock=clock,
+        ttl_s=settings.lease_s,
+        linger_s=0.0,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(pressure.run(lambda: bool(holder.held())))
+        tasks.create_task(holder.run())
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.shield(holder.leave())
+
+
+def main(arguments: list[str]) -> int:
+    """`CONFIG`."""
+    return run_configured("duties", arguments[0], run_duties)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""What the routes of retention are asked with, and what they stand on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, Protocol, cast
+from urllib.parse import unquote
+
+from fastapi import Depends, Header, Path, Query, Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from retention.policies import PolicyLimits
+from segments.clock import Clock
+from segments.errors import BadInput
+from segments.keys import CAMERA_ID
+from segments.ports import Batches, BatchRows, CameraChanges, Cameras, ReadReceipts, ReadRows, Records, Runs, States, Usage, WriteRows
+
+MAX_TEXT = 1_000
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class RouteIndex(ReadRows, WriteRows, Runs, States, Batches, BatchRows, Usage, ReadReceipts, Records, Cameras, CameraChanges, Protocol):
+    """What the routes need of the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What stands before routes that look, and before those that change something; and how the description tells of problems."""
+
+    reads: Sequence[Any]
+    changes: Sequence[Any]
+    described: Callable[..., dict[int | str, dict[str, Any]]]
+
+    def look(self, *statuses: int) -> dict[str, Any]:
+        """The options of a route that looks, and can end in these problems."""
+        return {"dependencies": list(self.reads), "responses": self.described(*statuses)}
+
+    def change(self, *statuses: int) -> dict[str, Any]:
+        """The same of a route that changes something; a body that is no text is a 400."""
+        return {"dependencies": list(self.changes), "responses": self.described(400, *statuses)}
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionServices:
+    """What the routes are given."""
+
+    index: RouteIndex
+    clock: Clock
+    limits: PolicyLimits
+
+
+def services_of(request: Request) -> RetentionServices:
+    """Those of the application that answers this request."""
+    return cast("RetentionServices", request.app.state.retention)
+
+
+def who(name: Annotated[str, Header(alias="Keepsight-By", min_length=1, max_length=384)]) -> str:
+    """The person a request is made for. Names beyond ASCII are UTF-8, percent-encoded (RFC 3986, 2.1)."""
+    try:
+        by = unquote(name, errors="strict").strip()
+    except UnicodeDecodeError:
+        raise BadInput("header Keepsight-By: not UTF-8, percent-encoded") from None
+    if not by or len(by) > 128 or _CONTROL.search(by):
+        raise BadInput("header Keepsight-By: 1 to 128 characters that say who you are")
+    return by
+
+
+def _day(text: object) -> date:
+    if not isinstance(text, str) or _DAY.fullmatch(text) is None:
+        raise ValueError("must be a day, like 2026-01-31")
+    return date.fromisoformat(text)
+
+
+Given = Annotated[RetentionServices, Depends(services_of)]
+By = Annotated[str, Depends(who)]
+CameraId = Annotated[str, Path(alias="camera", pattern=f"^{CAMERA_ID.pattern}$", description="Id of a camera")]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+"""A day of a query or a body, as 2026-01-31."""
+DayQuery = Annotated[Day | None, Query(description="A UTC day")]
+
+
+class Body(BaseModel):
+    """What a change is asked with; what is not of it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Reason(Body):
+    """Why."""
+
+    reason: str = Field(min_length=1, max_length=MAX_TEXT)
