@@ -15,6 +15,8 @@ import pytest
 
 from tests.model.world import TICK_S, Actor, Gate, Rules, World, hold, new_world, record, sweep, upload, view, without
 
+pytestmark = pytest.mark.slow
+
 Work = Callable[[World, Rules, Gate], Awaitable[None]]
 WORK: dict[str, Work] = {"u": upload, "s": sweep, "h": hold, "r": record, "v": view}
 ONCE = "h"

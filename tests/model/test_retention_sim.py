@@ -10,6 +10,8 @@ import pytest
 from tests.retention_sim.civil import HOUR, Told, begin_us, last_day, over_us, utc_us
 from tests.retention_sim.trial import STRIPPED, try_story
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (0, 2, 4, 5)
 """Between them: pressure with and without a breach, holds, notice, moves, missing copies, outages and wrong clocks."""
 SMALL = 6
