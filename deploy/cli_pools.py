@@ -12,6 +12,7 @@ from deploy.cli_frame import Config, Exit, Json, fail, out, print_json, settings
 from deploy.pool_checks import needs_of, probe_pool
 from deploy.pool_report import PoolLine, count_all, pool_lines
 from deploy.settings import Pool, Settings
+from deploy.sizes import in_units
 from deploy.wiring import Stores
 from segments.stores.minio_admin import BucketFill
 from segments.stores.probe import Ability, Finding
@@ -77,7 +78,7 @@ def _print(lines: list[PoolLine]) -> None:
     table = Table("pool", "kind", "state", "used", "footage of", "cameras", "takes")
     for line in lines:
         usage = line.usage
-        used = _bytes(usage.stored_bytes) + ("" if line.size_bytes is None else f" of {_bytes(line.size_bytes)} ({line.share:.0%})")
+        used = in_units(usage.stored_bytes) + ("" if line.size_bytes is None else f" of {in_units(line.size_bytes)} ({line.share:.0%})")
         days = f"{usage.first} to {usage.last}" if usage.first else ""
         table.add_row(line.name, line.kind, line.state, used, days, f"{usage.cameras:,}", f"{line.assigned:,}")
     out.print(table)
@@ -93,8 +94,8 @@ def _own(line: PoolLine) -> str:
     if not line.own.counted:
         return "its cluster has not counted yet"
     differs = line.own.stored_bytes - line.usage.stored_bytes
-    more = f"{'+' if differs >= 0 else '-'}{_bytes(abs(differs))}"
-    return f"its cluster counts {_bytes(line.own.stored_bytes)} ({more}) at {line.own.counted[:16]}Z"
+    more = f"{'+' if differs >= 0 else '-'}{in_units(abs(differs))}"
+    return f"its cluster counts {in_units(line.own.stored_bytes)} ({more}) at {line.own.counted[:16]}Z"
 
 
 def _print_findings(name: str, pool: Pool, findings: list[Finding]) -> None:
@@ -114,11 +115,3 @@ def _needed_by(name: str, pool: Pool, ability: Ability) -> str:
 
 def _as_json(pool: Pool, finding: Finding) -> dict[str, object]:
     return {"ability": finding.ability, "passed": finding.passed, "said": finding.said, "needed": finding.ability in needs_of(pool)}
-
-
-def _bytes(count: int) -> str:
-    """Decimal units, as disks are sold: 1.5 TB."""
-    size, unit = float(count), 0
-    while size >= 999.95 and unit < 6:
-        size, unit = size / 1000, unit + 1
-    return f"{count} B" if unit == 0 else f"{size:.1f} {'BkMGTPE'[unit]}B"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploy import cli_policy
+from deploy import cli_policy, cli_pressure
 from deploy.cli_frame import (
     By,
     CameraId,
@@ -25,6 +25,7 @@ from deploy.cli_frame import (
 )
 from deploy.cli_policy import limits_of
 from deploy.retention_tables import print_explanation, print_plan, print_proposal, print_status, print_tiers
+from deploy.sizes import in_units
 from deploy.wiring import Stores
 from retention.clock_notes import accept_clocks, clocks_held
 from retention.dry_run import dry_run, why
@@ -39,6 +40,7 @@ from segments.errors import BadInput
 
 app = typer.Typer(help="How long footage is kept, why, and what goes.", no_args_is_help=True)
 app.add_typer(cli_policy.app, name="policy")
+app.command("pressure")(cli_pressure.pressure)
 clock_app = typer.Typer(help="The clock that footage is deleted by.", no_args_is_help=True)
 app.add_typer(clock_app, name="clock")
 
@@ -129,7 +131,7 @@ def dry_run_(json: Json = False, config: Config = None) -> None:
         print_json([_plan_json(plan) for plan in found])
     else:
         going = [row for plan in found for row in plan.going]
-        out.print(f"{len(found)} camera-days, {len(going)} segments, {sum(row.size for row in going) / 1e9:,.1f} GB", highlight=False)
+        out.print(f"{len(found)} camera-days, {len(going)} segments, {in_units(sum(row.size for row in going))}", highlight=False)
 
 
 @clock_app.command("accept")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Column, Table
 
 from deploy.cli_frame import out
+from deploy.sizes import in_units
 from retention.hold_report import HoldReport
 from retention.holds import Placed
 from retention.taking_back import Stretch
@@ -60,10 +61,10 @@ def print_hold(report: HoldReport) -> None:
 
 def print_reports(reports: Sequence[HoldReport]) -> None:
     """A case: one line for each hold, and what is gone."""
-    numbers = [Column(name, justify="right") for name in ("cameras", "camera-days", "segments", "GB")]
+    numbers = [Column(name, justify="right") for name in ("cameras", "camera-days", "segments", "bytes")]
     table = Table(Column("hold", no_wrap=True), "time", "placed by", *numbers, "in the store", "")
     for report in reports:
-        counts = (f"{report.cameras:,}", f"{report.camera_days:,}", f"{report.segments:,}", f"{report.stored_bytes / 1e9:,.1f}")
+        counts = (f"{report.cameras:,}", f"{report.camera_days:,}", f"{report.segments:,}", in_units(report.stored_bytes))
         ended = "stands" if report.hold.stands else f"lifted by {report.hold.lifted_by}"
         table.add_row(report.hold.id, _time(report.hold), report.hold.placed_by, *counts, str(report.locks), ended)
     out.print(table)
@@ -80,7 +81,7 @@ def _print_gone(what: str, stretches: Sequence[Stretch]) -> None:
 
 def _amount(report: HoldReport) -> str:
     of = f"of {report.cameras} cameras, {report.camera_days} camera-days"
-    return f"{report.segments:,} segments, {report.stored_bytes / 1e9:,.1f} GB, {of}"
+    return f"{report.segments:,} segments, {in_units(report.stored_bytes)}, {of}"
 
 
 def _time(hold: Hold) -> str:

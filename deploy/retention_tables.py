@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Column, Table
 
 from deploy.cli_frame import out
+from deploy.sizes import in_units
 from retention.dry_run import why
 from retention.explain import DayExplanation, Explanation, PolicySays
 from retention.impact import Amount, Direction, Impact
@@ -158,7 +159,7 @@ def _goes_to(policy: Policy, tier: Tier) -> str:
 
 
 def _amount(amount: Amount) -> str:
-    return f"{amount.camera_days:,} camera-days, {amount.stored_bytes / 1e9:,.1f} GB" if amount.camera_days else "nothing"
+    return f"{amount.camera_days:,} camera-days, {in_units(amount.stored_bytes)}" if amount.camera_days else "nothing"
 
 
 def _say(line: str) -> None:

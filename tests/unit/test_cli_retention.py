@@ -12,10 +12,13 @@ import pytest
 
 from deploy.settings import load_settings
 from deploy.wiring import open_stores
+from retention.breaches import note_pressure
+from retention.pressure import Breach, Pressure, Relief
 from segments.clock import SystemClock, day_of
 from segments.model import BatchState
 from segments.ports import Index
 from segments.tier import general_tier
+from segments.usage import UsageSum
 from tests.builders import a_batch, some_rows
 from tests.command_line import URL, Keepsight
 from tests.retention_builders import a_policy, a_receipt, write_policy
@@ -201,3 +204,38 @@ def test_cameras_are_changed_with_a_notice_and_only_to_tiers_there_are(keepsight
     found = keepsight.json("retention", "explain", "gate")
     assert found["archived"] is False
     assert "counts for good" in found["policies"][-1]["counts"]
+
+
+def test_pressure_is_foretold(keepsight: Keepsight) -> None:
+    """Of a pool that is given ten gigabytes: with a gigabyte a day for a month and more it fills within weeks, and so does its floor."""
+    keepsight.configure("[pools.main]\nkind = 'files'\nsize_bytes = 10_000_000_000\n")
+    in_index(keepsight, lambda index: write_policy(index, a_policy(classes={})))
+    assert keepsight.json("retention", "pressure")["pools"][0]["pressed"] is None
+
+    async def fill(index: Index) -> None:
+        for days in range(1, 8):
+            day = (NOW - timedelta(days=days)).date()
+            await index.put_usage("gate", day, {"main": UsageSum(1440, 10**9)})
+
+    in_index(keepsight, fill)
+    (pool,) = keepsight.json("retention", "pressure")["pools"]
+    first = NOW.date() + timedelta(days=3)
+    assert pool["pressed"] == pool["floor_breaks"] == first.isoformat()
+    assert [(each["area"], each["camera_class"], each["day_bytes"]) for each in pool["contributors"]] == [("harbour", 1, 10**9)]
+    said = keepsight("retention", "pressure")
+    assert "1.0 GB a day" in " ".join(said.stdout.split())
+    assert said.exit_code == 0
+
+
+def test_a_floor_that_cannot_be_kept_is_an_exit_code(keepsight: Keepsight) -> None:
+    """An open breach is named with its pool, what is missing and whom it hits."""
+    in_index(keepsight, lambda index: write_policy(index))
+
+    async def breach(index: Index) -> None:
+        found = Breach("main", OLD_US, 5 * 10**9, (("gate", NOW.date()),), 0)
+        await note_pressure(index, Pressure(OLD_US, {"main": Relief(pressed=True, breach=found)}))
+
+    in_index(keepsight, breach)
+    said = keepsight("retention", "pressure", code=1)
+    assert "pool main lacks 5.0 GB" in " ".join(said.stdout.split())
+    assert f"gate {NOW.date()}" in " ".join(said.stdout.split())
