@@ -16,12 +16,13 @@ from retention.hold_routes import hold_routes
 from retention.receipt_routes import receipt_routes
 from retention.report_routes import report_routes
 from retention.rule_routes import rule_routes
+from retention.state_routes import state_routes
 
 
 def whole_app(services: Services, retention: RetentionServices) -> Starlette:
     """Everything that is served to users."""
     doors = Doors(needs(Verb.INSPECT), needs(Verb.ADMINISTER), described)
     reports = report_routes(replace(doors, reads=[*doors.reads, COSTLY]), services.site)
-    app = create_app(services, [rule_routes(doors), hold_routes(doors), receipt_routes(doors), reports])
+    app = create_app(services, [rule_routes(doors), state_routes(doors), hold_routes(doors), receipt_routes(doors), reports])
     app.state.retention = retention
     return app

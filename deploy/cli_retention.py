@@ -28,7 +28,7 @@ from deploy.retention_tables import print_explanation, print_plan, print_proposa
 from deploy.sizes import in_units
 from deploy.wiring import Stores
 from retention.clock_notes import accept_clocks, clocks_held
-from retention.dry_run import dry_run, why
+from retention.dry_run import dry_run, plan_values
 from retention.explain import explain
 from retention.plan import DayPlan
 from retention.policies import Signed, first_policy, propose_start, start
@@ -128,7 +128,7 @@ def dry_run_(json: Json = False, config: Config = None) -> None:
 
     with_stores(settings, find)
     if json:
-        print_json([_plan_json(plan) for plan in found])
+        print_json([plan_values(plan) for plan in found])
     else:
         going = [row for plan in found for row in plan.going]
         out.print(f"{len(found)} camera-days, {len(going)} segments, {in_units(sum(row.size for row in going))}", highlight=False)
@@ -144,11 +144,6 @@ def accept(by: By = "", yes: Yes = False, config: Config = None) -> None:
     must_confirm(f"It is {iso(SystemClock().now_us())}: is that right?", yes=yes)
     freed = with_stores(settings, lambda stores: accept_clocks(stores.index, person))
     out.print(f"accepted; it goes on: {', '.join(freed) or 'no sweep had stopped'}", highlight=False)
-
-
-def _plan_json(plan: DayPlan) -> dict[str, object]:
-    amount = {"segments": len(plan.going), "bytes": sum(row.size for row in plan.going)}
-    return {"camera": plan.camera, "day": plan.day.isoformat(), **amount, "whole": plan.whole, "why": why(plan)}
 
 
 def _day(text: str) -> date:

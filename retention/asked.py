@@ -16,7 +16,21 @@ from retention.policies import PolicyLimits
 from segments.clock import Clock
 from segments.errors import BadInput
 from segments.keys import CAMERA_ID
-from segments.ports import Batches, BatchRows, CameraChanges, Cameras, ReadReceipts, ReadRows, Records, Runs, States, Usage, WriteRows
+from segments.ports import (
+    Batches,
+    BatchRows,
+    CameraChanges,
+    Cameras,
+    Partitions,
+    ReadReceipts,
+    ReadRows,
+    Records,
+    Runs,
+    States,
+    Usage,
+    WriteRows,
+)
+from segments.receipt import Receipt
 
 MAX_TEXT = 1_000
 
@@ -24,8 +38,25 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class RouteIndex(ReadRows, WriteRows, Runs, States, Batches, BatchRows, Usage, ReadReceipts, Records, Cameras, CameraChanges, Protocol):
+class RouteIndex(
+    ReadRows,
+    WriteRows,
+    Runs,
+    States,
+    Batches,
+    BatchRows,
+    Partitions,
+    Usage,
+    ReadReceipts,
+    Records,
+    Cameras,
+    CameraChanges,
+    Protocol,
+):
     """What the routes need of the index."""
+
+    async def last_receipt(self, chain: str) -> Receipt | None:
+        """See `WriteReceipts`; nothing is written to chains here."""
 
 
 @dataclass(frozen=True, slots=True)

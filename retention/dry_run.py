@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from retention.due_days import DueIndex, all_due
 from retention.look import Pressed, look, none_pressed, plan, rows_of
@@ -30,6 +30,12 @@ async def dry_run(index: DryRunIndex, clock: Clock, *, pressed: Pressed = none_p
             planned = await plan(index, looked, each.camera, each.date, await rows_of(index, each.camera, each.date))
             if begins(planned, looked.now_us):
                 yield planned
+
+
+def plan_values(planned: DayPlan) -> dict[str, Any]:
+    """What of a camera-day would go, as JSON has it."""
+    amount = {"segments": len(planned.going), "bytes": sum(row.size for row in planned.going)}
+    return {"camera": planned.camera, "day": planned.day.isoformat(), **amount, "whole": planned.whole, "why": why(planned)}
 
 
 def why(planned: DayPlan) -> list[str]:

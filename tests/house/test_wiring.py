@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.tree import PACKAGES, ROOT, imports, is_of, modules
 
-ROUTED = ("hold", "receipt", "report", "rule")
+ROUTED = ("hold", "receipt", "report", "rule", "state")
 """What retention has routes of."""
 DOORS: Mapping[str, Collection[str]] = {
     "av": ("recorder/sources/libav.py", "recorder/sources/libav_tracks.py", "recorder/sound.py", "playback/snapshot.py", "deploy/demo"),

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from retention.breaches import note_pressure
+from retention.clock_notes import note_clock
+from retention.pressure import Breach, Pressure, Relief
+from retention.sweep_clock import Reading
 from segments.clock import US_PER_DAY
 from segments.model import BatchState
 from segments.receipt import Fault, checked
@@ -105,6 +109,35 @@ async def test_receipts_come_as_the_text_that_proves_them(api: Api) -> None:
     assert len(lines) == 2
     assert not [found for found in checked(lines) if isinstance(found, Fault)]
     assert [each["sha256"] for each in listed] == [first.digest, a_receipt(number=2, previous=first.digest).digest]
+
+
+async def test_how_it_stands_and_what_would_go(api: Api) -> None:
+    """The policy that binds, and the camera-day that a sweep would begin, which is still there afterwards."""
+    await api.index.publish(a_row())
+    await api.index.put_usage("gate", a_row().day, await api.index.row_sums("gate", a_row().day))
+    async with api.client() as asks:
+        assert (await asks.get("retention/status")).json()["policy"] == 1
+        (begun,) = (await asks.get("retention/dry-run")).json()
+    assert (begun["camera"], begun["segments"], begun["whole"]) == ("gate", 1, True)
+    assert await api.index.batch("gate", a_row().day) is None
+
+
+async def test_a_floor_that_cannot_be_kept_is_told(api: Api) -> None:
+    """With its pool and what it hits first."""
+    found = Breach("main", NOON_US, 7, (("gate", a_row().day),), 0)
+    await note_pressure(api.index, Pressure(NOON_US, {"main": Relief(pressed=True, breach=found)}))
+    (told,) = (await api.get("retention/breaches")).json()
+    assert (told["pool"], told["closed"], told["missing_bytes"]) == ("main", None, 7)
+    assert told["hits"] == [{"camera": "gate", "day": a_row().day.isoformat()}]
+
+
+async def test_a_clock_is_accepted_by_somebody(api: Api) -> None:
+    """A sweep that has stopped for its clock goes on when a person says so."""
+    assert (await note_clock(api.index, "sweep.0-of-1", Reading(NOON_US, 0, "boot", synchronised=False))).held
+    async with api.client() as asks:
+        assert (await asks.post("retention/clock")).status_code == 422
+        assert (await asks.post("retention/clock", headers=BY)).json() == {"shards": ["sweep.0-of-1"]}
+        assert (await asks.get("retention/status")).json()["clocks_held"] == {}
 
 
 def test_every_route_has_its_rule() -> None:
