@@ -1,7 +1,7 @@
 """What becomes of each segment of a camera-day, and why: kept or deleted, by its end, its terms, the holds and its copies. Pure and total.
 
 In this order: what a hold covers stays. What is under its floor stays, whatever happens. Between floor and keep-for only pressure may take
-it; between keep-for and ceiling only a missing copy may keep it; past the ceiling nothing keeps it any more.
+it, and not where a copy is missing; between keep-for and ceiling only a missing copy may keep it; past the ceiling nothing keeps it.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def judge(times: Due, circumstances: Circumstances, *, held: Sequence[Hold] = ()
     if now_us < times.floor_us:
         return Verdict(Why.FLOOR, times, times.floor_us)
     if now_us < times.keep_us:
-        return Verdict(Why.PRESSURE, times) if circumstances.pressed else Verdict(Why.KEPT, times, times.keep_us)
+        return Verdict(Why.PRESSURE, times) if circumstances.pressed and not short else Verdict(Why.KEPT, times, times.keep_us)
     if short:
         return Verdict(Why.COPIES, times, times.ceiling_us) if now_us < times.ceiling_us else Verdict(Why.CEILING, times)
     return Verdict(Why.DUE, times)

@@ -287,8 +287,8 @@ class FleetSite:
         return inherited | own | (self._ray.environment if self._ray is not None else {})
 
     async def _answers(self) -> bool:
-        places = (await asyncio.to_thread(self.status))["places"]
-        return await self.api("/cameras") is not None and len(places) == len(self.nodes)
+        places = {place["name"] for place in (await asyncio.to_thread(self.status))["places"]}
+        return await self.api("/cameras") is not None and self.nodes.keys() <= places
 
     async def _write_config(self) -> None:
         keys = self.folder / "keys"

@@ -199,7 +199,9 @@ class Sweeper:
         dues = {camera: self._dues[tuple(around.chosen)] for camera, around in arounds.items()}
         for (camera, day), stored_bytes in stored.items():
             usage = DayUsage(camera, day, "disk", UsageSum(1, stored_bytes))
-            kept.add(pool_day(usage, self._site.cameras[camera][0], arounds[camera], dues[camera]))
+            found = pool_day(usage, self._site.cameras[camera][0], arounds[camera], dues[camera])
+            waits = any(row.position in self._short for row in self._kept[camera, day])
+            kept.add(found._replace(held=True) if waits else found)  # what misses a copy is not taken either
         relief = self.deciders.relieve("disk", size, kept, already=self._pressed)
         self._pressed, self._chosen = relief.pressed, defaultdict(list)
         for camera, day in relief.taken:
