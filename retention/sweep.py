@@ -35,6 +35,9 @@ BEGUN_A_ROUND = 256
 """Camera-days that are planned in a round, so that it ends soon."""
 ROUND_US = 60 * US_PER_S
 """The next round comes no later than this."""
+_ENDS = frozenset({Step.DELETED, Step.LET_GO, Step.GIVEN_BACK})
+SEARCH_S = 3600
+"""How often all batches of the index are looked through for those of this shard that this process did not begin itself."""
 
 
 class SweepIndex(DeletionIndex, DueIndex, Protocol):
@@ -82,6 +85,9 @@ class Sweep:
         self._deletion = Deletion(shard, index=index, pools=pools, clock=clock, settings=settings, pressed=pressed, seen=self._count)
         self._steps: Counter[Step] = Counter()
         self._deleted: Counter[str] = Counter()
+        self._open: dict[Partition, None] = {}
+        """Camera-days on their way, as far as this process knows."""
+        self._searched_ns: int | None = None
 
     async def round(self) -> Round:
         """Does what may be done now, and says when to come again. What fails for one camera-day is logged and tried in the next round.
@@ -90,25 +96,29 @@ class Sweep:
         """
         self._steps, self._deleted = Counter(), Counter()
         idle = await self._held_by_clock()
-        opened = await self._open()
-        await self._lead_on([each for each in opened if not self._deletion.waits.asleep(*each)], only_back=bool(idle))
+        await self._search()
+        awake = [each for each in self._open if not self._deletion.waits.asleep(*each)]
+        await self._lead_on(sorted(awake, key=lambda each: (each.date, each.camera)), only_back=bool(idle))
         if not idle:
-            idle = await self._begin(opened)
-        still_open = len(opened) + self._steps[Step.BEGUN] - self._ended
+            idle = await self._begin()
+        still_open = len(self._open)
         if self._steps:
             log.info("sweep.round: %s: %s", self._shard.name, ", ".join(f"{step.value} {n}" for step, n in sorted(self._steps.items())))
         return Round(dict(self._steps), self._deleted["segments"], self._deleted["bytes"], still_open, self._next_us(still_open), idle)
 
     # --- batches
 
-    async def _open(self) -> list[Partition]:
-        found, after = [], ""
-        while True:
+    async def _search(self) -> None:
+        """Finds what a former process has left. Seldom: all other batches of the shard are this one's, and are read by key."""
+        now_ns = self._clock.monotonic_ns()
+        if self._searched_ns is not None and now_ns - self._searched_ns < SEARCH_S * 1_000_000_000:
+            return
+        after: str | None = ""
+        while after is not None:
             page = await self._index.partitions(PartitionKind.BATCHES, after=after)
-            found += [each for each in page.items if self._shard.has(each.camera)]
-            if page.next is None:
-                return found
+            self._open |= dict.fromkeys(each for each in page.items if self._shard.has(each.camera))
             after = page.next
+        self._searched_ns = now_ns
 
     async def _lead_on(self, awake: Sequence[Partition], *, only_back: bool) -> None:
         """A group at a time: all are claimed that may be, then those that are claimed are deleted. `only_back`: just what is HELD."""
@@ -123,6 +133,7 @@ class Sweep:
         batch = await self._index.batch(*each)
         if batch is None:
             self._deletion.waits.forget(*each)
+            self._open.pop(each, None)
             return None
         if only_back and batch.state is not BatchState.HELD:
             return batch
@@ -133,21 +144,23 @@ class Sweep:
 
     # --- camera-days
 
-    async def _begin(self, opened: Sequence[Partition]) -> str:
-        room = min(self._settings.open_batches - len(opened) + self._ended, BEGUN_A_ROUND)
+    async def _begin(self) -> str:
+        room = min(self._settings.open_batches - len(self._open), BEGUN_A_ROUND)
         if room <= 0:
             return ""
         looked = await look(self._index, self._clock, self._pressed)
         try:
-            found = await self._due.some(looked, room, without=opened)
+            found = await self._due.some(looked, room, without=self._open)
         except BadInput as error:
             return str(error)
         await self._for_each(found, partial(self._plan, looked))
         return ""
 
     async def _plan(self, looked: Look, each: Partition) -> None:
+        self._open[each] = None  # also where the answer is lost: it may be there
         planned = await self._deletion.begin(looked, each.camera, each.date)
         if not begins(planned, looked.now_us):
+            del self._open[each]
             self._due.rest(each, looked, next_us(planned, looked.now_us))
 
     # --- one by one
@@ -174,6 +187,8 @@ class Sweep:
 
     def _count(self, event: SweepEvent) -> None:
         self._steps[event.step] += 1
+        if event.step in _ENDS:
+            self._open.pop(Partition(event.camera, event.day), None)
         if event.step is Step.DELETED:
             self._deleted.update(segments=event.segments, bytes=event.stored_bytes)
         elif event.step is Step.TOO_LATE:
@@ -181,10 +196,6 @@ class Sweep:
         elif event.step is Step.LEFT and event.segments:
             log.error("sweep.left: %s %s: %s", *event[1:3], event.text)
         self._seen(event)
-
-    @property
-    def _ended(self) -> int:
-        return sum(self._steps[step] for step in (Step.DELETED, Step.LET_GO, Step.GIVEN_BACK))
 
     # --- clocks
 

@@ -136,6 +136,33 @@ async def test_no_more_than_so_many_batches_are_open() -> None:
     assert await site.keys() == set()
 
 
+async def test_open_batches_are_remembered() -> None:
+    """Between two searches, an hour apart, a round reads the batches it has begun by key and never lists them."""
+    site = await a_site(settings=replace(SETTINGS, grace_s=7200))
+    sweep = site.sweep()
+    await sweep.round()
+    before = len(site.life.calls)
+    for _ in range(50):
+        site.clock.stand_still(61)
+        assert (await sweep.round()).open_batches == 1
+
+    assert "partitions" not in site.life.calls[before:]
+
+
+async def test_a_batch_whose_answer_was_lost_is_led_on() -> None:
+    """It may stand in the index, so it is looked for, without waiting for the next search."""
+    site = await a_site()
+    parts = site._parts()
+    parts["index"].fails_after["put_batch"] = TryAgain("the answer was lost")
+    sweep = Sweep(SHARD, **parts)
+    await sweep.round()
+    site.clock.stand_still(61)
+
+    assert (await sweep.round()).open_batches == 1
+    await site.run(sweep)
+    assert (await site.rows(), len(await site.receipts())) == ([], 1)
+
+
 async def test_a_shard_leaves_the_cameras_of_others_alone() -> None:
     """Of two shards each takes its own; together they take all."""
     site = await a_site()
