@@ -20,11 +20,12 @@ from typing import Any
 
 from bench.due_site import DUE_US, Amount, begin_retention, body_of, keep, rows_of, sweep_all
 from bench.promise import bound95, read_form, report
-from deploy.receipts import receipts_of, verified
+from deploy.receipts import verified
 from segments.clock import US_PER_DAY, SystemClock
 from segments.model import Row
 from segments.ports import Index, ObjectStore
 from segments.receipt import parse_receipt
+from segments.receipt_chains import chains_named, receipts_of
 from segments.stores.file_objects import FileObjects
 from segments.stores.s3_objects import S3Objects
 from segments.stores.sqlite_index import open_sqlite_index
@@ -175,7 +176,7 @@ def _left(keeping: Keeping, due: Sequence[Row], fresh: Sequence[Row]) -> Tally:
 async def _unproven(index: Index, due: Sequence[Row], export: Path) -> int:
     """What is wrong with the receipts, exported and read without the index; and rows of what was due."""
     with export.open("w", encoding="utf-8") as file:
-        async for receipt in receipts_of(index):
+        async for receipt in receipts_of(index, await chains_named(index), SystemClock()):
             file.write(f"{receipt.text}\n")
     named = Counter(gone[:5] for line in export.read_text().splitlines() for gone in parse_receipt(line).segments)
     wanted = Counter((row.pool, row.key, row.version, row.size, row.sha256) for row in due)

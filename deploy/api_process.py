@@ -16,14 +16,13 @@ from deploy.settings import Settings
 from deploy.tls import api_certificate, trust_in_nodes
 from deploy.watch import Watch
 from deploy.web_server import Listening, serve_http
-from deploy.wiring import api_token, internal_key, open_stores
+from deploy.wiring import api_token, internal_key, open_stores, policy_limits
 from playback.limits import Limits
 from playback.live_client import LiveClient
 from playback.live_places import LivePlaces
 from playback.live_shared import SharedLive
 from playback.services import Services
 from retention.asked import RetentionServices
-from retention.policies import PolicyLimits
 from segments.clock import SystemClock
 
 API_NICENESS = 10
@@ -55,8 +54,7 @@ async def run_api(settings: Settings) -> None:
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump()),
         )
-        limits = PolicyLimits(settings.retention.notice_days, settings.retention.shortest_floor_days)
-        retention = RetentionServices(stores.index, clock, limits)
+        retention = RetentionServices(stores.index, clock, policy_limits(settings))
         try:
             await serve_http(watch.around(requests.app(whole_app(services, retention))), at)
         finally:

@@ -115,7 +115,7 @@ def must_confirm(question: str, *, yes: bool) -> None:
     except typer.Abort:
         agreed = False
     if not agreed:
-        fail("nothing was changed", Exit.BAD_INPUT)
+        fail("nothing was changed: answer with y, or say --yes", Exit.BAD_INPUT)
 
 
 def print_json(value: Any) -> None:

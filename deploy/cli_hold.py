@@ -24,12 +24,12 @@ from deploy.cli_frame import (
 )
 from deploy.cli_frame import who as name_of
 from deploy.hold_tables import print_hold, print_holds, print_placed, print_reports
-from deploy.hold_values import hold_json, placed_json, report_json
 from deploy.wiring import Stores
 from retention.hold_report import HoldReport, HoldSearch, listed, report, report_of
+from retention.hold_values import hold_json, lifting_json, placed_json, report_json
 from retention.holds import HoldOrder, Placed, approve_lift, extend, lift, place
-from retention.policies import Signed
 from retention.rules import read_rules
+from retention.signed import Signed
 from segments.clock import SystemClock
 from segments.hold import FOR_EVER_US, HOLDS, Hold, hold_of
 
@@ -44,9 +44,9 @@ Review = Annotated[str, typer.Option(help="When somebody looks again whether it 
 @app.command("place")
 def place_(
     case: Annotated[str, typer.Option(help="The case it is for.")],
-    start: Annotated[str, typer.Option(help="From this moment on.")],
+    from_: Annotated[str, typer.Option("--from", help="From this moment on.")],
     reason: Reason,
-    end: Annotated[str, typer.Option(help="Up to this moment, which may be to come; default: without end.")] = "",
+    to: Annotated[str, typer.Option("--to", help="Up to this moment, which may be to come; default: without end.")] = "",
     camera: Cameras = None,
     area: Areas = None,
     review: Review = "",
@@ -61,8 +61,8 @@ def place_(
             case=case,
             reason=reason,
             by=name_of(by),
-            start_us=moment_us(start),
-            end_us=moment_us(end) if end else FOR_EVER_US,
+            start_us=moment_us(from_),
+            end_us=moment_us(to) if to else FOR_EVER_US,
             cameras=tuple(camera or ()),
             areas=tuple(area or ()),
             review=day_of_text(review) if review else None,
@@ -75,7 +75,7 @@ def place_(
 def extend_(
     hold: HoldId,
     reason: Reason,
-    end: Annotated[str, typer.Option(help="Its new end, not before the present one; `never`: without end.")] = "",
+    to: Annotated[str, typer.Option("--to", help="Its new end, not before the present one; `never`: without end.")] = "",
     review: Review = "",
     by: By = "",
     json: Json = False,
@@ -84,7 +84,7 @@ def extend_(
     """Move the end of a hold on, or the day it is looked at again. Exit code 1 if some of what it covers is gone already."""
     settings = settings_of(config)
     signed = guarded(lambda: Signed(name_of(by), reason, SystemClock().now_us()))
-    end_us = guarded(lambda: FOR_EVER_US if end == "never" else moment_us(end)) if end else None
+    end_us = guarded(lambda: FOR_EVER_US if to == "never" else moment_us(to)) if to else None
     again = guarded(lambda: day_of_text(review)) if review else None
     _end_with(with_stores(settings, lambda stores: extend(hold, signed, index=stores.index, end_us=end_us, review=again)), json)
 
@@ -132,7 +132,7 @@ def lift_(hold: HoldId, reason: Reason, by: By = "", yes: Yes = False, json: Jso
     must_confirm(f"Lift hold {hold}? What it alone keeps, and is due, is deleted then.", yes=yes)
     lifting = with_stores(settings, lambda stores: lift(hold, signed, index=stores.index))
     if json:
-        print_json(hold_json(lifting.hold) | {"waits_for_approval": lifting.waits_for_approval})
+        print_json(lifting_json(lifting))
     elif lifting.waits_for_approval:
         out.print(f"hold {hold} stands until another person approves: keepsight hold approve {hold}", highlight=False)
     else:

@@ -12,9 +12,11 @@ import typer
 from deploy.cli_frame import By, Config, Json, Reason, Yes, guarded, must_confirm, out, print_json, settings_of, who, with_stores
 from deploy.retention_tables import print_history, print_impact, print_policy, print_proposal
 from deploy.settings import Settings
+from deploy.wiring import policy_limits
 from retention.draft import Draft, draft_of, with_values
-from retention.policies import PolicyLimits, Proposal, Signed, apply, history, propose, propose_withdrawal, withdraw
+from retention.policies import Proposal, apply, history, propose, propose_withdrawal, withdraw
 from retention.policy_record import all_policies, policy_values
+from retention.signed import Signed
 from segments.clock import SystemClock, iso
 from segments.errors import BadInput
 
@@ -25,11 +27,6 @@ Values = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="One value: default, areas.PATH, classes.N, tiers.NAME.FIELD; empty takes it out."),
 ]
-
-
-def limits_of(settings: Settings) -> PolicyLimits:
-    """What the settings say of policies."""
-    return PolicyLimits(settings.retention.notice_days, settings.retention.shortest_floor_days)
 
 
 @app.command()
@@ -74,7 +71,7 @@ def apply_(
     if not json:
         _show(proposal, json=False)
     must_confirm(f"Write policy {proposal.policy.version}?", yes=yes)
-    signed, limits = _signed(by, reason), limits_of(settings)
+    signed, limits = _signed(by, reason), policy_limits(settings)
     written = with_stores(settings, lambda stores: apply(stores.index, proposal.draft, signed=signed, limits=limits))
     if json:
         print_json({"policy": policy_values(written), "changes": proposal.changes, "impact": proposal.impact.as_json()})
@@ -118,7 +115,7 @@ def _signed(by: str, reason: str) -> Signed:
 
 
 def _proposal(settings: Settings, draft: Draft, signed: Signed) -> Proposal:
-    return with_stores(settings, lambda stores: propose(stores.index, draft, signed=signed, limits=limits_of(settings)))
+    return with_stores(settings, lambda stores: propose(stores.index, draft, signed=signed, limits=policy_limits(settings)))
 
 
 def _show(proposal: Proposal, *, json: bool) -> None:

@@ -14,11 +14,13 @@ from rich.table import Column, Table
 
 from deploy.cli_frame import CameraId, Config, Exit, Json, guarded, out, print_json, settings_of, shown, with_stores
 from deploy.new_file import new_path, opened_new
-from deploy.receipts import Verified, missing, receipts_of, verified
+from deploy.receipts import Verified, missing, verified
+from deploy.sizes import in_units
 from deploy.wiring import Stores, open_index
 from segments.clock import SystemClock, day_of, iso
 from segments.errors import BadInput
 from segments.receipt import Receipt
+from segments.receipt_chains import chains_named, receipts_of
 
 app = typer.Typer(help="What was deleted, by which rule, provably.", no_args_is_help=True)
 
@@ -43,9 +45,9 @@ def list_(
     if json:
         print_json([json_text.loads(receipt.text) for receipt in found])
         return
-    table = Table("day", "receipt", Column("segments", justify="right"), Column("MB", justify="right"), "gone since", "by")
+    table = Table("day", "receipt", Column("segments", justify="right"), Column("size", justify="right"), "gone since", "by")
     for receipt in found:
-        counts = (f"{len(receipt.segments):,}", f"{receipt.size / 1e6:,.1f}")
+        counts = (f"{len(receipt.segments):,}", in_units(receipt.size))
         table.add_row(str(receipt.day), f"{receipt.chain} {receipt.number}", *counts, iso(receipt.confirmed_us), receipt.rule)
     out.print(table)
 
@@ -63,7 +65,8 @@ def export(
     async def write(stores: Stores) -> int:
         count = 0
         with opened_new(file) as target, shown("export") as say:
-            async for receipt in receipts_of(stores.index, chain):
+            chains = await chains_named(stores.index, chain)
+            async for receipt in receipts_of(stores.index, chains, SystemClock()):
                 target.write(f"{receipt.text}\n")
                 count += 1
                 say(f"{count} receipts")

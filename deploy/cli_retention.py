@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from deploy.cli_frame import (
     Exit,
     Json,
     Yes,
+    day_of_text,
     guarded,
     must_confirm,
     out,
@@ -23,20 +23,19 @@ from deploy.cli_frame import (
     who,
     with_stores,
 )
-from deploy.cli_policy import limits_of
 from deploy.retention_tables import print_explanation, print_plan, print_proposal, print_status, print_tiers
 from deploy.sizes import in_units
-from deploy.wiring import Stores
+from deploy.wiring import Stores, policy_limits
 from retention.clock_notes import accept_clocks, clocks_held
 from retention.dry_run import dry_run, plan_values
 from retention.explain import explain
 from retention.plan import DayPlan
-from retention.policies import Signed, first_policy, propose_start, start
+from retention.policies import first_policy, propose_start, start
 from retention.policy import in_force
 from retention.policy_record import all_policies, policy_values, tier_values
+from retention.signed import Signed
 from retention.status import status
 from segments.clock import SystemClock, iso
-from segments.errors import BadInput
 
 app = typer.Typer(help="How long footage is kept, why, and what goes.", no_args_is_help=True)
 app.add_typer(cli_policy.app, name="policy")
@@ -59,7 +58,7 @@ def start_(
     """Start retention, once: until now nothing is deleted. Shown first, then asked for; it binds after the notice."""
     settings = settings_of(config)
     signed = Signed(guarded(lambda: who(by)), reason, SystemClock().now_us())
-    first = guarded(lambda: first_policy(approver, _day(review), zone, signed, limits_of(settings)))
+    first = guarded(lambda: first_policy(approver, day_of_text(review), zone, signed, policy_limits(settings)))
     proposal = with_stores(settings, lambda stores: propose_start(stores.index, first))
     if not json:
         print_proposal(proposal)
@@ -91,7 +90,7 @@ def explain_(
     config: Config = None,
 ) -> None:
     """Which rule decides on a camera's footage, why all others do not, and when that footage goes."""
-    of_day = guarded(lambda: _day(day)) if day else None
+    of_day = guarded(lambda: day_of_text(day)) if day else None
     now_us = SystemClock().now_us()
     found = with_stores(settings_of(config), lambda stores: explain(stores.index, camera, of_day, now_us=now_us))
     if json:
@@ -144,10 +143,3 @@ def accept(by: By = "", yes: Yes = False, config: Config = None) -> None:
     must_confirm(f"It is {iso(SystemClock().now_us())}: is that right?", yes=yes)
     freed = with_stores(settings, lambda stores: accept_clocks(stores.index, person))
     out.print(f"accepted; it goes on: {', '.join(freed) or 'no sweep had stopped'}", highlight=False)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{text!r} is no day; write it as 2027-01-31") from None

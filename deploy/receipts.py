@@ -1,15 +1,13 @@
-"""Receipts out of the index as lines, and lines checked without it: what was deleted, provable to somebody who trusts neither us nor our
-index.
-"""
+"""Lines of receipts checked without the index, and against it: what was deleted, provable to who trusts neither us nor our index."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from segments.errors import BadInput, NotFound
+from segments.errors import BadInput
 from segments.ports import ReadReceipts, WriteReceipts
 from segments.receipt import Fault, Receipt, checked
 
@@ -37,20 +35,6 @@ class Verified:
     stored_bytes: int = 0
     heads: dict[str, Head] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-
-
-async def receipts_of(index: ReadReceipts, chain: str = "") -> AsyncIterator[Receipt]:
-    """All receipts, chain by chain in order of number; of one chain if it is named. Raises NotFound if there is none of that name."""
-    chains = await index.receipt_chains()
-    if chain and chain not in chains:
-        raise NotFound(f"there is no chain of receipts {chain!r}; there is {', '.join(chains) or 'none yet'}")
-    for name in [chain] if chain else chains:
-        after: int | None = 0
-        while after is not None:
-            page = await index.receipt_chain(name, after=after)
-            for receipt in page.items:
-                yield receipt
-            after = page.next
 
 
 def verified(files: Sequence[Path]) -> Verified:

@@ -22,6 +22,7 @@ from segments.stores.s3_client import S3Settings
 from segments.stores.sqlite_index import open_sqlite_index
 
 if TYPE_CHECKING:
+    from retention.policies import PolicyLimits
     from segments.stores.s3_objects import S3Objects
 
 
@@ -121,6 +122,13 @@ def s3_settings(pool: S3Pool) -> S3Settings:
         allow_http=pool.endpoint.startswith("http://"),
         ca_file=pool.ca_file,
     )
+
+
+def policy_limits(settings: Settings) -> PolicyLimits:
+    """What the settings say of policies."""
+    from retention.policies import PolicyLimits  # 40 ms that most processes do not need
+
+    return PolicyLimits(settings.retention.notice_days, settings.retention.shortest_floor_days)
 
 
 def camera_sealer(settings: Settings) -> Sealer:

@@ -19,7 +19,7 @@ from datetime import date
 from typing import Protocol
 
 from retention.give_back import give_back
-from retention.look import ROWS_AT_ONCE, Look, PlanIndex, Pressed, look, none_pressed, plan, rows_of
+from retention.look import Look, PlanIndex, Pressed, batch_rows_of, look, none_pressed, plan, rows_of
 from retention.pace import Pace
 from retention.plan import DayPlan, Verdict
 from retention.receipts import TOO_LATE, Deleted, is_receipted, write_receipt
@@ -115,7 +115,7 @@ class Deletion:
         claimed_ns = self.waits.saw(batch)
         indexed = await rows_of(self._index, batch.camera, batch.day)
         present = {row.position for row in indexed}
-        doomed = [row for row in await self._rows(batch) if row.position not in present]
+        doomed = [row for row in await batch_rows_of(self._index, batch) if row.position not in present]
         looked = await self._look(since_ns=claimed_ns)
         planned = await plan(self._index, looked, batch.camera, batch.day, doomed)
         late: list[Row] = []
@@ -150,7 +150,7 @@ class Deletion:
         return await self._move(listed, BatchState.LISTED, Step.LISTED, planned.going)
 
     async def _unpublish(self, batch: Batch) -> Batch:
-        rows = [] if batch.whole else await self._rows(batch)
+        rows = [] if batch.whole else await batch_rows_of(self._index, batch)
         await self._index.unpublish(batch, None if batch.whole else [row.position for row in rows])
         return await self._move(batch, BatchState.UNPUBLISHED, Step.UNPUBLISHED, rows)
 
@@ -158,7 +158,7 @@ class Deletion:
         """What is not to go any more, by rules or holds of now, is seen here before it is claimed, and costs no wait."""
         if not self.waits.over(batch, self._settings.grace_s):
             return batch
-        rows = await self._rows(batch)
+        rows = await batch_rows_of(self._index, batch)
         looked = await self._look(since_ns=self.waits.saw(batch))
         if (await plan(self._index, looked, batch.camera, batch.day, rows)).staying:
             return await self._move(batch, BatchState.HELD, Step.TAKEN_BACK, rows)
@@ -250,14 +250,6 @@ class Deletion:
 
     def _is_old(self, looked: Look) -> bool:
         return self._clock.monotonic_ns() - looked.asked_ns > LOOK_GOOD_S * 1_000_000_000
-
-    async def _rows(self, batch: Batch) -> list[Row]:
-        page = await self._index.batch_rows(batch, limit=ROWS_AT_ONCE)
-        rows = list(page.items)
-        while page.next is not None:
-            page = await self._index.batch_rows(batch, after=page.next, limit=ROWS_AT_ONCE)
-            rows += page.items
-        return rows
 
     def _tell(self, step: Step, batch: Batch, rows: Sequence[Row] = (), text: str = "") -> None:
         self._seen(event(step, batch, list(rows), text))

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 from retention.belongings import Former
 from retention.held import archived_camera
-from retention.look import rows_of
+from retention.look import batch_rows_of, rows_of
 from retention.plan import Circumstances, Verdict, plan_day, sentence
-from retention.policy import Belonging, Choice, Due, Policy, belonging, choose, due, in_force
+from retention.policy import Belonging, Choice, Due, belonging, choose, due, in_force
 from retention.precedence import Considered, considered
 from retention.rules import Rules, read_rules
 from segments.clock import iso
@@ -121,7 +121,7 @@ def _of_camera(rules: Rules, camera: Camera, now_us: int, *, archived: bool) -> 
     try:
         around = rules.circumstances(camera, now_us, archived=archived)
     except BadInput as error:
-        return Explanation(camera.id, archived, now_us, _not_bound(rules.policies, str(error)), holds=held)
+        return Explanation(camera.id, archived, now_us, str(error), holds=held)
     says = tuple(_says(rules, camera, now_us, archived=archived))
     finding = "" if says else "nothing is known of this camera: its footage stays as long as any tier says"
     return Explanation(camera.id, archived, now_us, finding, says, held, due(around.chosen, now_us, around.zone))
@@ -150,30 +150,16 @@ def _who(camera: Camera, former: Sequence[Former], *, archived: bool) -> Iterato
             yield each.was, f"what the camera was (area {each.was.area or 'none'}, class {each.was.camera_class}) counts {until}"
 
 
-def _not_bound(policies: Sequence[Policy], why: str) -> str:
-    announced = [policy for policy in policies if not policy.withdrawn_us]
-    return f"nothing is deleted before {iso(announced[0].binds_us)}, when policy {announced[0].version} binds" if announced else why
-
-
 # --- a day
 
 
 async def _of_day(index: ExplainIndex, rules: Rules, found: Explanation, camera: Camera, day: date) -> DayExplanation:
     batch = await index.batch(camera.id, day)
     rows = await rows_of(index, camera.id, day)
-    leaving = await _leaving(index, batch) if batch else 0
+    leaving = len(await batch_rows_of(index, batch)) if batch else 0
     removed = [_removed(receipt) for receipt in await index.receipts(camera.id, day.replace(day=1)) if receipt.day == day]
     around = rules.circumstances(camera, found.now_us, archived=found.archived) if found.now_due else None
     return DayExplanation(day, list(_groups(camera, day, rows, around)) if around else [], batch, leaving, removed)
-
-
-async def _leaving(index: BatchRows, batch: Batch) -> int:
-    page = await index.batch_rows(batch)
-    count = len(page.items)
-    while page.next is not None:
-        page = await index.batch_rows(batch, after=page.next)
-        count += len(page.items)
-    return count
 
 
 def _groups(camera: Camera, day: date, rows: Sequence[Row], around: Circumstances) -> Iterator[Group]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -10,12 +9,12 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from retention.asked import MAX_TEXT, Body, By, Day, Doors, Given, Reason
-from retention.hold_report import HoldReport, HoldSearch, listed, report
-from retention.holds import HoldOrder, Placed, approve_lift, extend, lift, place
-from retention.policies import Signed
-from retention.taking_back import Stretch
-from segments.clock import from_datetime, iso
-from segments.hold import FOR_EVER_US, HOLDS, Hold, hold_of
+from retention.hold_report import HoldSearch, listed, report
+from retention.hold_values import hold_json, lifting_json, placed_json, report_json
+from retention.holds import HoldOrder, approve_lift, extend, lift, place
+from retention.signed import Signed
+from segments.clock import from_datetime
+from segments.hold import FOR_EVER_US, HOLDS, hold_of
 from segments.keys import CAMERA_ID
 
 HoldId = Annotated[str, Path(alias="hold", pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of a hold")]
@@ -63,9 +62,12 @@ class HoldView(BaseModel):
     end: str | None = Field(alias="to")
     cameras: list[str]
     areas: list[str]
+    seen: list[str] = Field(description="Cameras its areas had when it was placed: they stay covered where they are moved to")
     review: date | None
+    stands: bool
     lifted: str | None
     lifted_by: str
+    lifted_reason: str
     approved_by: str
     changes: list[ChangeView]
 
@@ -78,13 +80,20 @@ class StretchView(BaseModel):
     end: str = Field(alias="to", json_schema_extra={"format": "date-time"})
 
 
+class CameraDayView(BaseModel):
+    """A camera-day."""
+
+    camera: str
+    day: date
+
+
 class PlacedView(BaseModel):
     """A hold that binds, and what it found on its way to deletion."""
 
     hold: HoldView
     covered: list[str] = Field(description="All cameras it covers now")
     empty_areas: list[str] = Field(description="Areas of it that have no camera yet")
-    taken_back: int = Field(description="Camera-days that were on their way to deletion and stay")
+    taken_back: list[CameraDayView] = Field(description="Camera-days that were on their way to deletion and stay")
     too_late: list[StretchView] = Field(description="Footage whose deletion had begun")
     deleted: list[StretchView] = Field(description="Footage of its time that was deleted before")
 
@@ -96,6 +105,16 @@ class LiftingView(BaseModel):
     waits_for_approval: bool
 
 
+class LocksView(BaseModel):
+    """Locks of a hold in the store itself, segment by segment."""
+
+    set: int
+    of: int
+    refused: int = Field(description="By the store")
+    unlockable: int = Field(description="In pools that have no locks")
+    lifted: bool = Field(description="The hold was lifted, and all its locks are off")
+
+
 class ReportView(BaseModel):
     """What a hold keeps just now."""
 
@@ -104,8 +123,8 @@ class ReportView(BaseModel):
     camera_days: int
     segments: int
     stored_bytes: int = Field(alias="bytes")
+    locks: LocksView
     deleted: list[StretchView]
-    locks: str = Field(description="How many of its segments the store itself keeps")
 
 
 def hold_routes(doors: Doors) -> APIRouter:
@@ -134,11 +153,14 @@ async def holds(
 ) -> list[HoldView]:
     """Holds, the newest first."""
     found = await listed(HoldSearch(case, camera, area, standing, review_before), services.index)
-    return [_view(each) for each in found]
+    return [HoldView.model_validate(hold_json(each)) for each in found]
 
 
 async def place_hold(services: Given, by: By, wanted: HoldWanted) -> PlacedView:
-    """Places a hold. It binds when this answers, whatever the answer is but for 4xx."""
+    """Places a hold. After 201 it stands and binds, after 4xx there is none.
+
+    After any other answer, or none at all, it may stand and bind: look for it by its case before placing it again.
+    """
     order = HoldOrder(
         case=wanted.case,
         reason=wanted.reason,
@@ -149,83 +171,34 @@ async def place_hold(services: Given, by: By, wanted: HoldWanted) -> PlacedView:
         areas=tuple(wanted.areas),
         review=wanted.review,
     )
-    return _placed(await place(order, index=services.index, now_us=services.clock.now_us()))
+    return PlacedView.model_validate(placed_json(await place(order, index=services.index, now_us=services.clock.now_us())))
 
 
 async def hold(services: Given, hold: HoldId) -> HoldView:
     """One hold, with all that was done to it."""
-    return _view(hold_of(await services.index.record(HOLDS, hold)))
+    return HoldView.model_validate(hold_json(hold_of(await services.index.record(HOLDS, hold))))
 
 
 async def extend_hold(services: Given, by: By, hold: HoldId, wanted: Extension) -> PlacedView:
     """Moves the end of a standing hold on, or sets its review date."""
     signed = Signed(by, wanted.reason, services.clock.now_us())
     end_us = None if wanted.end is None else from_datetime(wanted.end)
-    return _placed(await extend(hold, signed, index=services.index, end_us=end_us, review=wanted.review))
+    longer = await extend(hold, signed, index=services.index, end_us=end_us, review=wanted.review)
+    return PlacedView.model_validate(placed_json(longer))
 
 
 async def lift_hold(services: Given, by: By, hold: HoldId, why: Reason) -> LiftingView:
     """Lifts a hold, or asks for it where the tier of its footage wants a second person."""
     lifting = await lift(hold, Signed(by, why.reason, services.clock.now_us()), index=services.index)
-    return LiftingView(hold=_view(lifting.hold), waits_for_approval=lifting.waits_for_approval)
+    return LiftingView.model_validate(lifting_json(lifting))
 
 
 async def approve(services: Given, by: By, hold: HoldId) -> HoldView:
     """Approves what another person asked for: the hold is lifted."""
-    return _view(await approve_lift(hold, by=by, index=services.index, now_us=services.clock.now_us()))
+    return HoldView.model_validate(hold_json(await approve_lift(hold, by=by, index=services.index, now_us=services.clock.now_us())))
 
 
 async def report_case(services: Given, case: Annotated[str, Query(min_length=1, max_length=256)]) -> list[ReportView]:
     """What the holds of a case keep; reads all their rows."""
-    return [_reported(each) for each in await report(case, index=services.index, now_us=services.clock.now_us())]
-
-
-def _view(hold: Hold) -> HoldView:
-    return HoldView.model_validate(
-        {
-            "id": hold.id,
-            "case": hold.case,
-            "reason": hold.reason,
-            "placed_by": hold.placed_by,
-            "placed": iso(hold.placed_us),
-            "from": iso(hold.start_us),
-            "to": None if hold.end_us >= FOR_EVER_US else iso(hold.end_us),
-            "cameras": list(hold.cameras),
-            "areas": list(hold.areas),
-            "review": hold.review,
-            "lifted": iso(hold.lifted_us) if hold.lifted_us else None,
-            "lifted_by": hold.lifted_by,
-            "approved_by": hold.approved_by,
-            "changes": [{"at": iso(each.at_us), "by": each.by, "what": each.what, "why": each.why} for each in hold.changes],
-        }
-    )
-
-
-def _placed(placed: Placed) -> PlacedView:
-    back = placed.back
-    return PlacedView(
-        hold=_view(placed.hold),
-        covered=list(placed.cameras),
-        empty_areas=list(placed.empty_areas),
-        taken_back=len(back.camera_days),
-        too_late=_stretches(back.too_late),
-        deleted=_stretches(back.deleted),
-    )
-
-
-def _stretches(stretches: Sequence[Stretch]) -> list[StretchView]:
-    return [StretchView.model_validate({"camera": each.camera, "from": iso(each.start_us), "to": iso(each.end_us)}) for each in stretches]
-
-
-def _reported(found: HoldReport) -> ReportView:
-    return ReportView.model_validate(
-        {
-            "hold": _view(found.hold),
-            "cameras": found.cameras,
-            "camera_days": found.camera_days,
-            "segments": found.segments,
-            "bytes": found.stored_bytes,
-            "deleted": _stretches(found.deleted),
-            "locks": str(found.locks),
-        }
-    )
+    found = await report(case, index=services.index, now_us=services.clock.now_us())
+    return [ReportView.model_validate(report_json(each)) for each in found]

@@ -14,8 +14,8 @@ from datetime import date
 from typing import NamedTuple, Protocol
 
 from retention.held import Covered, archived_camera, cameras_of, covered_cameras
-from retention.policies import Signed
 from retention.rules import Rules, read_rules
+from retention.signed import Signed
 from retention.taking_back import TakenBack, TakingBack, take_back
 from segments.clock import day_of
 from segments.errors import BadInput, Conflict, NotFound, TryAgain

@@ -13,8 +13,8 @@ from retention.policy import in_force
 from retention.rules import Rules, read_rules
 from segments.clock import Clock
 from segments.errors import NotFound
-from segments.model import Camera, Row
-from segments.ports import Cameras, ReadRows, Records
+from segments.model import Batch, Camera, Row
+from segments.ports import BatchRows, Cameras, ReadRows, Records
 
 ROWS_AT_ONCE = 10_000
 """Most of a camera-day's rows come in one page."""
@@ -81,5 +81,15 @@ async def rows_of(index: ReadRows, camera: str, day: date) -> list[Row]:
     rows = list(page.items)
     while page.next is not None:
         page = await index.rows(camera, day, after=page.next, limit=ROWS_AT_ONCE)
+        rows += page.items
+    return rows
+
+
+async def batch_rows_of(index: BatchRows, batch: Batch) -> list[Row]:
+    """All rows of a batch."""
+    page = await index.batch_rows(batch, limit=ROWS_AT_ONCE)
+    rows = list(page.items)
+    while page.next is not None:
+        page = await index.batch_rows(batch, after=page.next, limit=ROWS_AT_ONCE)
         rows += page.items
     return rows

@@ -14,6 +14,7 @@ from retention.policy import Policy
 from retention.policy_difference import difference
 from retention.policy_record import POLICIES, all_policies, policy_of, policy_values
 from retention.rules import Rules, read_rules
+from retention.signed import Signed
 from segments.clock import US_PER_DAY, iso, to_datetime
 from segments.errors import BadInput, Conflict
 from segments.ports import CameraChanges, Records, Usage
@@ -21,14 +22,6 @@ from segments.record import new_record
 from segments.shards import CAMERA_BUCKETS
 from segments.tier import Term, general_tier, key_area_tier
 from segments.usage import DayUsage
-
-
-class Signed(NamedTuple):
-    """Who changes something, why, and when."""
-
-    by: str
-    reason: str
-    now_us: int
 
 
 class PolicyLimits(NamedTuple):

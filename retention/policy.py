@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from segments.clock import iso
 from segments.errors import BadInput
 from segments.model import Camera
 from segments.tier import Term, Tier
@@ -138,8 +139,14 @@ def in_force(policies: Sequence[Policy], now_us: int) -> list[Policy]:
             raise BadInput(f"policy {after.version} would bind before policy {before.version}, which it was written after")
     newest = max((place for place, policy in enumerate(standing) if policy.binds_us <= now_us), default=None)
     if newest is None:
-        raise BadInput("no retention policy binds: nothing may be deleted")
+        raise BadInput(f"no retention policy binds: nothing may be deleted; {_way_on(standing)}")
     return standing[newest:]
+
+
+def _way_on(announced: Sequence[Policy]) -> str:
+    if announced:
+        return f"wait for policy {announced[0].version}, which binds on {iso(announced[0].binds_us)}"
+    return "start retention with `keepsight retention start`"
 
 
 def choices(policies: Sequence[Policy], camera: Belonging, *, formerly: Sequence[Belonging] = ()) -> tuple[Choice, ...]:

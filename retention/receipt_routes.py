@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import date
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field
 from retention.asked import CameraId, Day, Doors, Given
 from segments.clock import iso
 from segments.receipt import Receipt
+from segments.receipt_chains import chains_named, receipts_of
 
 LINES = "application/x-ndjson"
 
@@ -36,7 +36,8 @@ class ReceiptView(BaseModel):
 def receipt_routes(doors: Doors) -> APIRouter:
     """The routes, behind what stands before them."""
     router = APIRouter()
-    router.get("/receipts", dependencies=list(doors.reads), response_class=StreamingResponse, responses=_AS_LINES)(lines)
+    described = doors.described(404) | _AS_LINES
+    router.get("/receipts", dependencies=list(doors.reads), response_class=StreamingResponse, responses=described)(lines)
     router.get("/receipts/chains", **doors.look())(chains)
     router.get("/cameras/{camera}/receipts", **doors.look())(receipts)
     return router
@@ -58,18 +59,8 @@ async def lines(
     after: Annotated[int, Query(ge=0, le=2**53, description="Only receipts with a greater number")] = 0,
 ) -> StreamingResponse:
     """Receipts as they are, one a line, in order of chain and number."""
-    names = [chain] if chain else await services.index.receipt_chains()
-
-    async def all_of_them() -> AsyncIterator[str]:
-        for name in names:
-            number: int | None = after
-            while number is not None:
-                page = await services.index.receipt_chain(name, after=number)
-                for receipt in page.items:
-                    yield receipt.text + "\n"
-                number = page.next
-
-    return StreamingResponse(all_of_them(), media_type=LINES)
+    found = receipts_of(services.index, await chains_named(services.index, chain), services.clock, after=after)
+    return StreamingResponse((f"{receipt.text}\n" async for receipt in found), media_type=LINES)
 
 
 async def receipts(

@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field
 from retention.asked import MAX_TEXT, Body, By, CameraId, DayQuery, Doors, Given, Reason
 from retention.draft import draft_of
 from retention.explain import explain
-from retention.policies import Proposal, Signed, apply, history, propose, withdraw
+from retention.policies import Proposal, apply, history, propose, withdraw
 from retention.policy import Policy
 from retention.policy_record import policy_values
+from retention.signed import Signed
 from segments.clock import iso
 
 

@@ -13,10 +13,11 @@ from typing import NamedTuple, Protocol
 
 from retention.give_back import GivingBack, fresh_batch, give_back
 from retention.held import Covered, days_of, months_of
+from retention.look import batch_rows_of
 from segments.clock import US_PER_DAY, day_start_us
 from segments.errors import Conflict
 from segments.hold import Hold
-from segments.model import Batch, BatchState, Partition, Row, Span
+from segments.model import BatchState, Partition, Span
 from segments.ports import ReadReceipts, Usage
 from segments.receipt import joined_spans
 
@@ -96,7 +97,7 @@ async def _one_day(place: Partition, span: Span, index: TakingBack, now_us: int)
         if batch is None:
             return place, False, []
         if batch.state is BatchState.DELETING:
-            rows = await _batch_rows(batch, index)
+            rows = await batch_rows_of(index, batch)
             if await index.batch(*place) == batch:
                 return place, False, list(_stretches(place.camera, span, [Span(row.start_us, row.end_us) for row in rows]))
             continue  # it was finished or given back meanwhile, and with it its rows
@@ -109,15 +110,6 @@ async def _one_day(place: Partition, span: Span, index: TakingBack, now_us: int)
             batch = held
         await give_back(batch, index=index)
         return place, True, []
-
-
-async def _batch_rows(batch: Batch, index: GivingBack) -> list[Row]:
-    page = await index.batch_rows(batch)
-    found = list(page.items)
-    while page.next is not None:
-        page = await index.batch_rows(batch, after=page.next)
-        found += page.items
-    return found
 
 
 def _stretches(camera: str, span: Span, spans: Sequence[Span]) -> Iterator[Stretch]:

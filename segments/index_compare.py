@@ -15,7 +15,7 @@ from segments.clock import Clock
 from segments.model import Batch, Camera, Partition, PartitionKind, Row, RowPosition, Run, StateChange
 from segments.patience import patiently, some_at_once
 from segments.ports import Batches, BatchRows, CameraChanges, Page, Partitions, ReadReceipts, ReadRows, Records, Runs, States
-from segments.receipt import Receipt
+from segments.receipt_chains import receipts_behind
 from segments.record import KINDS, Record
 from segments.shards import CAMERA_BUCKETS
 
@@ -26,8 +26,6 @@ AT_ONCE = 4
 STEP_PARTITIONS = 64
 """So many are read between two reports of progress."""
 PAGE_ITEMS = 500
-PAGE_RECEIPTS = 50
-"""A receipt of a whole day may have some hundred kB."""
 MAX_NAMED = 1000
 """Most differences a comparison names; it counts all."""
 
@@ -254,12 +252,3 @@ async def archive_of(index: CameraChanges, bucket: int, clock: Clock) -> dict[tu
 async def records_of(index: Records, kind: str, clock: Clock) -> Sequence[Record]:
     """All records of a kind."""
     return await patiently(partial(index.records, kind), clock)
-
-
-async def receipts_behind(index: ReadReceipts, chain: str, number: int, clock: Clock) -> AsyncIterator[Sequence[Receipt]]:
-    """The receipts of a chain behind a number, in order."""
-    after: int | None = number
-    while after is not None:
-        page = await patiently(partial(index.receipt_chain, chain, after=after, limit=PAGE_RECEIPTS), clock)
-        yield page.items
-        after = page.next

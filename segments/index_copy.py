@@ -27,7 +27,6 @@ from segments.index_compare import (
     ReadIndex,
     archive_of,
     pages_of,
-    receipts_behind,
     records_of,
     some_partitions,
     summary_of,
@@ -35,6 +34,7 @@ from segments.index_compare import (
 from segments.model import Batch, Camera, Partition, PartitionKind, Row, Run, StateChange
 from segments.patience import patiently, some_at_once
 from segments.ports import Batches, Cameras, Credentials, Leases, Records, Usage, WriteReceipts, WriteRows
+from segments.receipt_chains import receipts_behind
 from segments.record import KINDS, Record
 from segments.shards import CAMERA_BUCKETS
 

@@ -38,17 +38,24 @@ class BucketVersions:
         self._settings = settings
         self._made: Any = None
         self._making = Lock()
+        self._keeps = False
         self._locks = False
 
     async def kept(self) -> bool:
-        """Whether the bucket keeps versions or has ever kept some: one that keeps none any more may have them of old."""
+        """Whether the bucket keeps versions or has ever kept some: one that keeps none any more may have them of old.
+
+        It can begin with it at any time, and never goes back to having none (S3 user guide, "Using versioning"): a yes is remembered.
+        """
+        if self._keeps:
+            return True
         try:
             answer = await self._ask("get_bucket_versioning", "whether there are versions")
         except _Refusal as refusal:
             if refusal.status in _UNKNOWN_CALL:
                 return False
             raise refusal.ours() from None
-        return answer.get("Status") in ("Enabled", "Suspended")
+        self._keeps = answer.get("Status") in ("Enabled", "Suspended")
+        return self._keeps
 
     async def listed(self, prefix: str) -> AsyncIterator[ObjectVersion]:
         """See `Versions`, of a bucket where they are kept."""

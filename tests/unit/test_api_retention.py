@@ -8,6 +8,8 @@ import pytest
 
 from retention.breaches import note_pressure
 from retention.clock_notes import note_clock
+from retention.hold_report import report
+from retention.hold_values import report_json
 from retention.pressure import Breach, Pressure, Relief
 from retention.sweep_clock import Reading
 from segments.clock import US_PER_DAY
@@ -42,7 +44,8 @@ async def test_a_hold_is_placed_found_and_lifted(api: Api) -> None:
         assert [each["id"] for each in (await asks.get("holds", params={"case": "2026", "standing": True})).json()] == [hold]
         assert (await asks.post(f"holds/{hold}/lifting", json={"reason": "settled"}, headers=BY)).json()["waits_for_approval"] is False
         last = (await asks.get(f"holds/{hold}")).json()
-        assert last["lifted_by"] == "Li"
+        assert (last["from"], last["to"], last["stands"]) == ("2026-03-01T00:00:00.000Z", None, False)
+        assert (last["lifted_by"], last["lifted_reason"]) == ("Li", "settled")
         assert [(each["by"], each["why"]) for each in last["changes"]] == [("Li", "settled")]
 
 
@@ -53,7 +56,7 @@ async def test_a_hold_takes_back_what_is_on_its_way_out(api: Api) -> None:
     await api.index.put_usage("gate", a_row().day, {})
     async with api.client() as asks:
         answer = (await asks.post("holds", json=HOLD, headers=BY)).json()
-    assert answer["taken_back"] == 1
+    assert answer["taken_back"] == [{"camera": "gate", "day": a_row().day.isoformat()}]
     assert await api.index.batch("gate", a_row().day) is None
     assert (await api.index.rows("gate", a_row().day)).items == [a_row()]
 
@@ -109,6 +112,29 @@ async def test_receipts_come_as_the_text_that_proves_them(api: Api) -> None:
     assert len(lines) == 2
     assert not [found for found in checked(lines) if isinstance(found, Fault)]
     assert [each["sha256"] for each in listed] == [first.digest, a_receipt(number=2, previous=first.digest).digest]
+
+
+async def test_a_chain_that_nobody_wrote_is_not_found(api: Api) -> None:
+    """An export of it would be empty, and look whole. One that is there gives what is behind a number, though that be nothing."""
+    await api.index.put_receipt(a_receipt())
+    async with api.client() as asks:
+        unknown = await asks.get("receipts", params={"chain": "sweep.9-of-9"})
+        assert unknown.status_code == 404
+        assert unknown.json()["detail"] == "there is no chain of receipts 'sweep.9-of-9'; there is sweep.0-of-1"
+        behind = [await asks.get("receipts", params={"chain": "sweep.0-of-1", "after": after}) for after in (0, 1)]
+    assert [(answer.status_code, answer.text) for answer in behind] == [(200, f"{a_receipt().text}\n"), (200, "")]
+
+
+async def test_what_a_hold_keeps_is_told_as_the_command_tells_it(api: Api) -> None:
+    """The same words and values."""
+    await api.index.publish(a_row())
+    await api.index.put_receipt(a_receipt())
+    async with api.client() as asks:
+        assert (await asks.post("holds", json=HOLD, headers=BY)).status_code == 201
+        found = (await asks.get("holds/report", params={"case": "2026-17"})).json()
+    reports = await report("2026-17", index=api.index, now_us=api.clock.now_us())
+    assert found == [report_json(each) for each in reports]
+    assert found[0]["deleted"]
 
 
 async def test_how_it_stands_and_what_would_go(api: Api) -> None:

@@ -48,9 +48,9 @@ def keepsight(tmp_path: Path) -> Keepsight:
 
 def place(keepsight: Keepsight, *words: str, code: int = 0, camera: str = "gate") -> str:
     """Places a hold on noon; returns its id."""
-    fixed = ("--case", "2026-17", "--start", START, "--end", END, "--reason", "collision", "--by", "Li", "--camera", camera)
+    fixed = ("--case", "2026-17", "--from", START, "--to", END, "--reason", "collision", "--by", "Li", "--camera", camera)
     placed = keepsight.json("hold", "place", *fixed, *words, code=code)
-    assert placed["cameras"][0] == camera
+    assert placed["covered"] == [camera]
     return str(placed["hold"]["id"])
 
 
@@ -58,7 +58,7 @@ def test_a_hold_is_placed_found_and_shown(keepsight: Keepsight) -> None:
     """With what it keeps, who placed it and why."""
     hold = place(keepsight, "--review", "2027-01-31")
     (found,) = keepsight.json("hold", "list", "--camera", "gate", "--standing", "--review-before", "2027-02-01")
-    assert (found["id"], found["placed_by"], found["reason"], found["start"], found["end"]) == (hold, "Li", "collision", START, END)
+    assert (found["id"], found["placed_by"], found["reason"], found["from"], found["to"]) == (hold, "Li", "collision", START, END)
     shown = keepsight.json("hold", "show", hold)
     assert (shown["cameras"], shown["camera_days"], shown["segments"]) == (1, 1, 2)
     text = keepsight("hold", "show", hold).stdout
@@ -81,7 +81,7 @@ def test_what_is_gone_is_said_with_exit_code_1(keepsight: Keepsight) -> None:
         await index.put_receipt(a_receipt(segments=(a_gone(gone),)))
 
     indexed(keepsight, deleting)
-    words = ("--case", "c", "--start", START, "--reason", "r", "--camera", "gate")
+    words = ("--case", "c", "--from", START, "--reason", "r", "--camera", "gate")
     text = keepsight("hold", "place", *words, code=1).stdout
     assert f"too late, it is being deleted: gate {START} to {iso(NOON_US + 120_000_000)}" in text
     assert f"deleted before: gate {iso(NOON_US + 1_800_000_000)}" in text
@@ -91,7 +91,7 @@ def test_what_is_gone_is_said_with_exit_code_1(keepsight: Keepsight) -> None:
 def test_what_was_on_its_way_is_taken_back(keepsight: Keepsight) -> None:
     """And named."""
     indexed(keepsight, lambda index: index.put_batch(a_batch(state=BatchState.PENDING), expect=None))
-    words = ("--case", "c", "--start", START, "--reason", "r", "--area", "fujian", "--area", "hunan")
+    words = ("--case", "c", "--from", START, "--reason", "r", "--area", "fujian", "--area", "hunan")
     text = keepsight("hold", "place", *words).stdout
     assert f"taken back: gate {a_row().day}" in text
     assert "area hunan has no camera yet" in text
@@ -100,9 +100,10 @@ def test_what_was_on_its_way_is_taken_back(keepsight: Keepsight) -> None:
 def test_one_person_lifts_where_one_may(keepsight: Keepsight) -> None:
     """With a reason, and after having been asked."""
     hold = place(keepsight)
-    assert "nothing was changed" in keepsight("hold", "lift", hold, "--reason", "over", text="n\n", code=2).stderr
+    refused = keepsight("hold", "lift", hold, "--reason", "over", text="n\n", code=2).stderr
+    assert "nothing was changed: answer with y, or say --yes" in refused
     lifted = keepsight.json("hold", "lift", hold, "--reason", "over", "--by", "Li", "--yes")
-    assert (lifted["stands"], lifted["lifted"]["by"]) == (False, "Li")
+    assert (lifted["hold"]["stands"], lifted["hold"]["lifted_by"]) == (False, "Li")
     assert "was lifted" in keepsight.refused("hold", "lift", hold, "--reason", "over", "--yes", code=2)
     assert "it kept" in keepsight("hold", "show", hold).stdout
 
@@ -119,9 +120,9 @@ def test_a_key_area_needs_two(keepsight: Keepsight) -> None:
 def test_a_hold_is_made_longer(keepsight: Keepsight) -> None:
     """Never shorter."""
     hold = place(keepsight)
-    extended = keepsight.json("hold", "extend", hold, "--end", "never", "--review", "2027-01-31", "--reason", "trial goes on")
-    assert (extended["hold"]["end"], extended["hold"]["review"]) == (None, "2027-01-31")
-    assert "cannot be made shorter" in keepsight.refused("hold", "extend", hold, "--end", END, "--reason", "r", code=2)
+    extended = keepsight.json("hold", "extend", hold, "--to", "never", "--review", "2027-01-31", "--reason", "trial goes on")
+    assert (extended["hold"]["to"], extended["hold"]["review"]) == (None, "2027-01-31")
+    assert "cannot be made shorter" in keepsight.refused("hold", "extend", hold, "--to", END, "--reason", "r", code=2)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +130,13 @@ def test_a_hold_is_made_longer(keepsight: Keepsight) -> None:
     [
         (("--camera", "quay"), "nobody knows these cameras, now or formerly: quay"),
         ((), "names no camera and no area"),
-        (("--camera", "gate", "--end", iso(NOON_US - 1_000_000)), "ends before it begins"),
+        (("--camera", "gate", "--to", iso(NOON_US - 1_000_000)), "ends before it begins"),
         (("--camera", "gate", "--review", "tomorrow"), "is no day"),
-        (("--camera", "gate", "--end", "later"), "is no time"),
+        (("--camera", "gate", "--to", "later"), "is no time"),
         (("--area", "/"), "an area is empty"),
     ],
 )
 def test_wrong_input_is_refused(keepsight: Keepsight, words: tuple[str, ...], said: str) -> None:
     """With a sentence, and no hold."""
-    assert said in keepsight.refused("hold", "place", "--case", "c", "--start", START, "--reason", "r", *words, code=2)
+    assert said in keepsight.refused("hold", "place", "--case", "c", "--from", START, "--reason", "r", *words, code=2)
     assert keepsight.json("hold", "list") == []

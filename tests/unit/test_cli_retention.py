@@ -103,7 +103,7 @@ def test_a_plan_comes_from_a_file(keepsight: Keepsight, ending: str) -> None:
 def test_nothing_is_changed_without_a_yes(keepsight: Keepsight) -> None:
     """Asked at the terminal; no, and no answer, leave everything as it is."""
     for answer in ("n\n", ""):
-        assert "nothing was changed" in keepsight(*START, text=answer, code=2).stderr
+        assert "nothing was changed: answer with y, or say --yes" in keepsight(*START, text=answer, code=2).stderr
     assert policies(keepsight) == []
     keepsight(*START, text="y\n")
     assert policies(keepsight) == [1]

@@ -145,10 +145,10 @@ async def test_before_a_policy_binds_it_says_that_nothing_is_deleted() -> None:
     """And when that begins, if it was announced."""
     index = MemoryIndex()
     await index.add_camera(GATE)
-    assert (await explain(index, "gate", now_us=NOON_US)).finding == "no retention policy binds: nothing may be deleted"
+    assert (await explain(index, "gate", now_us=NOON_US)).finding.endswith("start retention with `keepsight retention start`")
     await write_policy(index, a_policy(binds_us=NOON_US + US_PER_S))
     found = await explain(index, "gate", DAY, now_us=NOON_US)
-    assert found.finding == "nothing is deleted before 2026-03-14T12:00:01.000Z, when policy 1 binds"
+    assert found.finding.endswith("nothing may be deleted; wait for policy 1, which binds on 2026-03-14T12:00:01.000Z")
     assert json.dumps(found.as_json())
 
 

@@ -10,7 +10,7 @@ from retention.hold_report import report
 from retention.holds import HoldOrder, approve_lift, lift, place
 from retention.lock_progress import LockProgress, lock_progress, write_progress
 from retention.locks import Locker
-from retention.policies import Signed
+from retention.signed import Signed
 from segments.clock import US_PER_DAY, US_PER_S, day_start_us
 from segments.duty import Duty
 from segments.errors import NotFound, Refused, TryAgain

@@ -12,8 +12,8 @@ from retention.belongings import remember
 from retention.camera_changes import change_camera, take_camera_out
 from retention.give_back import give_back
 from retention.holds import HoldOrder, Placed, approve_lift, extend, lift, place, stay_covered
-from retention.policies import Signed
 from retention.rules import standing_holds
+from retention.signed import Signed
 from retention.taking_back import Stretch
 from segments.clock import US_PER_DAY, US_PER_S, day_start_us
 from segments.errors import BadInput, Conflict, NotFound, TryAgain

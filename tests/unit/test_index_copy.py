@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from segments import index_compare
+from segments import index_compare, receipt_chains
 from segments.clock import day_of
 from segments.duty import Duty
 from segments.errors import Conflict, Refused, TryAgain
@@ -51,7 +51,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps and pages where there is little."""
     monkeypatch.setattr(index_compare, "STEP_PARTITIONS", 3)
     monkeypatch.setattr(index_compare, "PAGE_ITEMS", 2)
-    monkeypatch.setattr(index_compare, "PAGE_RECEIPTS", 2)
+    monkeypatch.setattr(receipt_chains, "PAGE_RECEIPTS", 2)
 
 
 def contents(index: MemoryIndex) -> tuple[object, ...]:

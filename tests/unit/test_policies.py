@@ -12,7 +12,6 @@ from retention.draft import Draft, draft_of
 from retention.impact import Amount, Direction
 from retention.policies import (
     PolicyLimits,
-    Signed,
     apply,
     first_policy,
     history,
@@ -25,6 +24,7 @@ from retention.policies import (
 from retention.policy import Policy, in_force
 from retention.policy_difference import reviews_due
 from retention.policy_record import all_policies, policy_of
+from retention.signed import Signed
 from segments.clock import US_PER_DAY, day_of
 from segments.errors import BadInput, Conflict
 from segments.stores.memory_index import MemoryIndex
