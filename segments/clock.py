@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 US_PER_S = 1_000_000
-US_PER_DAY = 86_400 * US_PER_S
+US_PER_HOUR = 3600 * US_PER_S
+US_PER_DAY = 24 * US_PER_HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
