@@ -9,19 +9,23 @@ from pathlib import Path
 
 from deploy.api_app import whole_app
 from deploy.configured_program import run_configured
+from deploy.copies import sites_of
 from deploy.health import live_part
 from deploy.metrics.requests import RequestMetrics
+from deploy.peers import open_peers
 from deploy.safety import refuse_unsafe
 from deploy.settings import Settings
 from deploy.tls import api_certificate, trust_in_nodes
 from deploy.watch import Watch
 from deploy.web_server import Listening, serve_http
 from deploy.wiring import api_token, internal_key, open_stores, policy_limits
+from playback.elsewhere import Nowhere
 from playback.limits import Limits
 from playback.live_client import LiveClient
 from playback.live_places import LivePlaces
 from playback.live_shared import SharedLive
 from playback.services import Services
+from replication.elsewhere import PeerElsewhere
 from retention.asked import RetentionServices
 from segments.clock import SystemClock
 
@@ -39,7 +43,7 @@ async def run_api(settings: Settings) -> None:
     connect = partial(LiveClient, key=internal_key(settings), tls=trust_in_nodes(settings))
     watch = Watch("api", settings, clock)
     requests = RequestMetrics(watch.metrics.registry, clock)
-    async with open_stores(settings) as opened:
+    async with open_stores(settings) as opened, open_peers(settings, clock) as peers:
         stores = watch.stores(opened)
         live = LivePlaces(stores.index, connect, clock)
         watch.parts.append(live_part(live))
@@ -53,12 +57,14 @@ async def run_api(settings: Settings) -> None:
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump()),
+            elsewhere=requests.elsewhere(PeerElsewhere(peers, clock)) if peers else Nowhere(),
         )
-        retention = RetentionServices(stores.index, clock, policy_limits(settings))
-        try:
-            await serve_http(watch.around(requests.app(whole_app(services, retention))), at)
-        finally:
-            await live.close()
+        async with sites_of(peers, stores.index, clock) as others:
+            retention = RetentionServices(stores.index, clock, policy_limits(settings), others.sites, others.copies)
+            try:
+                await serve_http(watch.around(requests.app(whole_app(services, retention))), at)
+            finally:
+                await live.close()
 
 
 def main(arguments: list[str]) -> int:

@@ -13,8 +13,11 @@ from typing import Annotated
 import typer
 
 from deploy import (
+    cli_backup,
     cli_cameras,
+    cli_copies,
     cli_doctor,
+    cli_drill,
     cli_fleet,
     cli_footage,
     cli_hold,
@@ -23,6 +26,8 @@ from deploy import (
     cli_reports,
     cli_retention,
     cli_schema,
+    cli_scrub,
+    cli_site,
     cli_store,
 )
 from deploy.cli_frame import Config, config_path, out, settings_of
@@ -42,10 +47,17 @@ app.add_typer(cli_store.index_app, name="index")
 app.add_typer(cli_store.config_app, name="config")
 app.add_typer(cli_schema.app, name="schema")
 app.add_typer(cli_pools.app, name="pools")
+app.add_typer(cli_backup.app, name="backup")
+app.command("restore")(cli_backup.restore_)
+app.add_typer(cli_scrub.app, name="scrub")
 app.add_typer(cli_retention.app, name="retention")
 app.add_typer(cli_hold.app, name="hold")
 app.add_typer(cli_receipts.app, name="receipts")
 app.add_typer(cli_reports.app, name="report")
+app.add_typer(cli_site.app, name="site")
+cli_site.app.command("lag")(cli_copies.lag)
+cli_site.app.command("report")(cli_copies.report)
+app.command("drill")(cli_drill.drill)
 app.command("timeline")(cli_footage.timeline)
 app.command("play")(cli_footage.play)
 app.command("export")(cli_footage.export)

@@ -106,7 +106,7 @@ def set_(camera: CameraId, values: Setting = None, config: Config = None) -> Non
         fail(f"nothing to set; values are {', '.join(COLUMNS[1:])}", Exit.BAD_INPUT)
 
     async def change(stores: Stores) -> int:
-        present = await stores.index.camera(camera)
+        present = await _own_camera(stores, camera)
         entry = _entry({**_as_text(present), **pairs, "id": camera}, settings)
         changed, days = replace(entry.camera, added_us=present.added_us), settings.retention.notice_days
         until_us = await change_camera(stores.index, present, changed, now_us=SystemClock().now_us(), notice_days=days)
@@ -124,6 +124,7 @@ def remove(camera: CameraId, config: Config = None) -> None:
     """Take a camera out of the archive. Its footage stays as long as its rules say."""
 
     async def take_out(stores: Stores) -> None:
+        await _own_camera(stores, camera)
         await take_camera_out(stores.index, camera, now_us=SystemClock().now_us())
         await stores.index.remove_credential(camera)
 
@@ -182,6 +183,14 @@ def _entry(values: dict[str, str], settings: Settings) -> Entry:
     if problem := _pool_problem(entry, settings):
         raise BadInput(problem)
     return entry
+
+
+async def _own_camera(stores: Stores, camera: str) -> Camera:
+    """A camera of this site: what is changed of another's would be undone by its archive."""
+    found = await stores.index.camera(camera)
+    if found.home:
+        raise BadInput(f"camera {camera} is one of site {found.home}: change it there")
+    return found
 
 
 def _pool_problem(entry: Entry, settings: Settings) -> str:

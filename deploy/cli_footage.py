@@ -14,7 +14,7 @@ from rich.table import Table
 from deploy.cli_frame import CameraId, Config, Exit, Json, guarded, moment_us, out, print_json, settings_of, with_stores
 from deploy.settings import Settings
 from deploy.tls import trust_in_own_api
-from deploy.wiring import api_token
+from deploy.wiring import Stores, api_token
 from segments.clock import US_PER_S, SystemClock, iso
 from segments.errors import BadInput, NotFound, Refused, TryAgain
 from segments.model import Span
@@ -67,11 +67,18 @@ def export(
     config: Config = None,
 ) -> None:
     """Write a span as playable mp4, byte for byte as it was stored, with a manifest beside it."""
-    from deploy.export import export_footage
+    from deploy.export import Written, export_footage
+    from deploy.peers import open_peers
+    from replication.elsewhere import PeerElsewhere
 
     settings = settings_of(config)
     span = guarded(lambda: span_of(from_, to))
-    written = with_stores(settings, lambda stores: export_footage(stores, camera, span, file))
+
+    async def exported(stores: Stores) -> list[Written]:
+        async with open_peers(settings) as peers:
+            return await export_footage(stores, camera, span, file, elsewhere=PeerElsewhere(peers, SystemClock()))
+
+    written = with_stores(settings, exported)
     if json:
         print_json([item.as_json() for item in written])
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -23,15 +24,20 @@ from deploy.cli_frame import (
     with_stores,
 )
 from deploy.cli_frame import who as name_of
-from deploy.hold_tables import print_hold, print_holds, print_placed, print_reports
+from deploy.copies import other_sites
+from deploy.hold_tables import print_hold, print_holds, print_placed, print_reports, print_sites
+from deploy.settings import Settings
 from deploy.wiring import Stores
 from retention.hold_report import HoldReport, HoldSearch, listed, report, report_of
-from retention.hold_values import hold_json, lifting_json, placed_json, report_json
-from retention.holds import HoldOrder, Placed, approve_lift, extend, lift, place
+from retention.hold_sites import HoldSites, sites_json
+from retention.hold_values import hold_json, known_json, lifting_json, placed_json, report_json
+from retention.holds import HoldOrder, Lifting, Placed, approve_lift, extend, lift, place
 from retention.rules import read_rules
 from retention.signed import Signed
 from segments.clock import SystemClock
-from segments.hold import FOR_EVER_US, HOLDS, Hold, hold_of
+from segments.hold import FOR_EVER_US, HOLDS, hold_of
+
+T = TypeVar("T")
 
 app = typer.Typer(help="Legal holds: while one stands, nothing it covers is deleted.", no_args_is_help=True)
 
@@ -68,7 +74,8 @@ def place_(
             review=day_of_text(review) if review else None,
         )
     )
-    _end_with(with_stores(settings, lambda stores: place(order, index=stores.index, now_us=SystemClock().now_us())), json)
+    now_us = SystemClock().now_us()
+    _end_with(_with_sites(settings, lambda stores, sites: place(order, index=stores.index, now_us=now_us, sites=sites)), json)
 
 
 @app.command("extend")
@@ -86,7 +93,10 @@ def extend_(
     signed = guarded(lambda: Signed(name_of(by), reason, SystemClock().now_us()))
     end_us = guarded(lambda: FOR_EVER_US if to == "never" else moment_us(to)) if to else None
     again = guarded(lambda: day_of_text(review)) if review else None
-    _end_with(with_stores(settings, lambda stores: extend(hold, signed, index=stores.index, end_us=end_us, review=again)), json)
+    _end_with(
+        _with_sites(settings, lambda stores, sites: extend(hold, signed, index=stores.index, end_us=end_us, review=again, sites=sites)),
+        json,
+    )
 
 
 @app.command("list")
@@ -111,17 +121,19 @@ def list_(
 
 @app.command()
 def show(hold: HoldId, json: Json = False, config: Config = None) -> None:
-    """Show a hold: who, why, what was done to it, what it keeps, the locks in the store, and what is gone of it."""
+    """Show a hold: who, why, what was done to it, what it keeps, the locks in the store, what is gone of it, and where else it binds."""
 
-    async def read(stores: Stores) -> HoldReport:
+    async def read(stores: Stores, sites: HoldSites) -> tuple[HoldReport, dict[str, str]]:
         found = hold_of(await stores.index.record(HOLDS, hold))
-        return await report_of(found, await read_rules(stores.index), index=stores.index, now_us=SystemClock().now_us())
+        made = await report_of(found, await read_rules(stores.index), index=stores.index, now_us=SystemClock().now_us())
+        return made, dict(await sites.bound(found))
 
-    found = with_stores(settings_of(config), read)
+    found, bound = _with_sites(settings_of(config), read)
     if json:
-        print_json(report_json(found))
+        print_json({**report_json(found), "sites": sites_json(bound)})
     else:
         print_hold(found)
+        print_sites(bound)
 
 
 @app.command("lift")
@@ -130,13 +142,14 @@ def lift_(hold: HoldId, reason: Reason, by: By = "", yes: Yes = False, json: Jso
     settings = settings_of(config)
     signed = guarded(lambda: Signed(name_of(by), reason, SystemClock().now_us()))
     must_confirm(f"Lift hold {hold}? What it alone keeps, and is due, is deleted then.", yes=yes)
-    lifting = with_stores(settings, lambda stores: lift(hold, signed, index=stores.index))
+    lifting = _with_sites(settings, lambda stores, sites: lift(hold, signed, index=stores.index, sites=sites))
     if json:
         print_json(lifting_json(lifting))
     elif lifting.waits_for_approval:
         out.print(f"hold {hold} stands until another person approves: keepsight hold approve {hold}", highlight=False)
+        print_sites(lifting.sites)
     else:
-        _print_lifted(lifting.hold)
+        _print_lifted(lifting)
 
 
 @app.command()
@@ -145,9 +158,10 @@ def approve(hold: HoldId, by: By = "", yes: Yes = False, json: Json = False, con
     settings = settings_of(config)
     person = guarded(lambda: name_of(by))
     must_confirm(f"Lift hold {hold}? What it alone keeps, and is due, is deleted then.", yes=yes)
-    lifted = with_stores(settings, lambda stores: approve_lift(hold, by=person, index=stores.index, now_us=SystemClock().now_us()))
+    now_us = SystemClock().now_us()
+    lifted = _with_sites(settings, lambda stores, sites: approve_lift(hold, by=person, index=stores.index, now_us=now_us, sites=sites))
     if json:
-        print_json(hold_json(lifted))
+        print_json(known_json(lifted.hold, lifted.sites))
     else:
         _print_lifted(lifted)
 
@@ -172,5 +186,16 @@ def _end_with(placed: Placed, json: bool) -> None:
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _print_lifted(hold: Hold) -> None:
-    out.print(f"hold {hold.id} is lifted; what it kept falls due by its rules again", highlight=False)
+def _print_lifted(lifting: Lifting) -> None:
+    out.print(f"hold {lifting.hold.id} is lifted; what it kept falls due by its rules again", highlight=False)
+    print_sites(lifting.sites)
+
+
+def _with_sites(settings: Settings, work: Callable[[Stores, HoldSites], Awaitable[T]]) -> T:
+    """Runs work on the opened index and pools, and with the other sites."""
+
+    async def whole(stores: Stores) -> T:
+        async with other_sites(settings, stores.index, SystemClock()) as others:
+            return await work(stores, others.sites)
+
+    return with_stores(settings, whole)

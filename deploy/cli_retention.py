@@ -23,12 +23,13 @@ from deploy.cli_frame import (
     who,
     with_stores,
 )
+from deploy.copies import other_sites
 from deploy.retention_tables import print_explanation, print_plan, print_proposal, print_status, print_tiers
 from deploy.sizes import in_units
 from deploy.wiring import Stores, policy_limits
 from retention.clock_notes import accept_clocks, clocks_held
 from retention.dry_run import dry_run, plan_values
-from retention.explain import explain
+from retention.explain import Explanation, explain
 from retention.plan import DayPlan
 from retention.policies import first_policy, propose_start, start
 from retention.policy import in_force
@@ -92,7 +93,13 @@ def explain_(
     """Which rule decides on a camera's footage, why all others do not, and when that footage goes."""
     of_day = guarded(lambda: day_of_text(day)) if day else None
     now_us = SystemClock().now_us()
-    found = with_stores(settings_of(config), lambda stores: explain(stores.index, camera, of_day, now_us=now_us))
+    settings = settings_of(config)
+
+    async def why(stores: Stores) -> Explanation:
+        async with other_sites(settings, stores.index, SystemClock()) as others:
+            return await explain(stores.index, camera, of_day, now_us=now_us, copies=others.copies)
+
+    found = with_stores(settings, why)
     if json:
         print_json(found.as_json())
     else:
@@ -120,10 +127,11 @@ def dry_run_(json: Json = False, config: Config = None) -> None:
 
     async def find(stores: Stores) -> None:
         in_force(await all_policies(stores.index), SystemClock().now_us())
-        async for plan in dry_run(stores.index, SystemClock()):
-            found.append(plan)
-            if not json:
-                print_plan(plan)
+        async with other_sites(settings, stores.index, SystemClock()) as others:
+            async for plan in dry_run(stores.index, SystemClock(), copies=others.copies):
+                found.append(plan)
+                if not json:
+                    print_plan(plan)
 
     with_stores(settings, find)
     if json:

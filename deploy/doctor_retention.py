@@ -23,12 +23,12 @@ async def retention(settings: Settings) -> Sequence[Found]:
         return []
     with suppress(StartRefused, TryAgain):
         async with open_index(settings) as index:
-            return findings(await status(index, now_us=SystemClock().now_us()))
+            return findings(await status(index, now_us=SystemClock().now_us()), others=len(settings.sites))
     return []
 
 
-def findings(found: Status) -> list[Found]:
-    """What of it a person should know."""
+def findings(found: Status, *, others: int = 0) -> list[Found]:
+    """What of it a person should know; `others`: how many other sites are configured."""
     if found.binding is None:
         return [
             Found(
@@ -38,7 +38,7 @@ def findings(found: Status) -> list[Found]:
                 "`keepsight retention start --approver NAME --review DATE`",
             )
         ]
-    ill = [*_stalled(found), *_held(found), *_stuck(found)]
+    ill = [*_stalled(found), *_held(found), *_stuck(found), *_without_sites(found, others), *_waiting(found)]
     on_their_way = sum(found.batches.values())
     seen = f"policy {found.binding.version} binds; {on_their_way} camera-days on their way out, {found.holds} holds stand"
     return [Found("retention", Verdict.GOOD, seen), *ill]
@@ -64,3 +64,18 @@ def _stuck(found: Status) -> list[Found]:
     first = "; ".join(f"{each.camera} {each.day}: {each.finding}" for each in found.stuck[:STUCK_NAMED])
     do = "see whether the pool lets its objects be deleted, and docs/runbooks/deletion-refused.md"
     return [Found("deletion", Verdict.ILL, f"{len(found.stuck)} camera-days do not go on: {first}", do)]
+
+
+def _without_sites(found: Status, others: int) -> list[Found]:
+    policies = [policy for policy in (found.binding, *found.announced) if policy is not None]
+    wanting = {tier.name: tier.copies for policy in policies for tier in policy.tiers.values() if tier.copies > 1 + others}
+    do = "name the other sites under [sites], or ask for fewer copies with `keepsight retention policy`"
+    seen = f"sites, and there are {1 + others}: all of it stays to its ceiling"
+    return [Found(f"tier {name}", Verdict.ILL, f"asks for copies at {copies} {seen}", do) for name, copies in wanting.items()]
+
+
+def _waiting(found: Status) -> list[Found]:
+    if not found.waiting:
+        return []
+    seen = f"{found.waiting} camera-days are due and wait for copies or for other sites, the first since {iso(found.waiting_since_us)}"
+    return [Found("copies", Verdict.NOTED, seen, "`keepsight retention explain CAMERA DAY` names the site; see whether it answers")]

@@ -12,7 +12,10 @@ from typing import Any
 import httpx2
 
 from deploy.doctor import Check, Found, Verdict
+from deploy.doctor_backup import backup
+from deploy.doctor_peers import sites
 from deploy.doctor_retention import retention
+from deploy.doctor_scrub import scrub
 from deploy.metrics.machine import expiry_s
 from deploy.pool_checks import needs_of, probe_pool
 from deploy.settings import FilePool, Pool, Settings
@@ -170,6 +173,9 @@ SITE: Sequence[tuple[str, Check]] = (
     ("index", index),
     ("pools", pools),
     ("retention", retention),
+    ("scrub", scrub),
+    ("backup", backup),
+    ("sites", sites),
     ("service", service),
 )
 """The checks that ask others."""

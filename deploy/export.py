@@ -12,7 +12,10 @@ from rich.progress import Progress
 
 from deploy.cli_frame import err
 from deploy.wiring import Stores
+from playback.elsewhere import Elsewhere, Nowhere
 from playback.export import plan_export, read_export
+from playback.live import NoLive
+from playback.services import Services
 from playback.virtual_mp4 import VirtualMp4
 from segments.clock import SystemClock
 from segments.errors import BadInput
@@ -32,9 +35,13 @@ class Written:
         return {"file": str(self.path), "manifest": str(self.manifest), "bytes": self.size_bytes}
 
 
-async def export_footage(stores: Stores, camera: str, span: Span, file: Path) -> list[Written]:
-    """Writes the span's files, all or none; raises BadInput if one is there already or cannot be written."""
-    plans = await plan_export(stores.index, stores.pools, camera, span, SystemClock().now_us())
+async def export_footage(stores: Stores, camera: str, span: Span, file: Path, *, elsewhere: Elsewhere | None = None) -> list[Written]:
+    """Writes the span's files, all or none, of what is indexed here or is at other sites.
+
+    Raises BadInput if one is there already or cannot be written.
+    """
+    services = Services(stores.index, stores.pools, NoLive(), SystemClock(), "", elsewhere=elsewhere or Nowhere())
+    plans = await plan_export(services, camera, span)
     paths = [file] if len(plans) == 1 else [file.with_stem(f"{file.stem}-{n}") for n in range(1, len(plans) + 1)]
     made = [name for path in paths for name in (path, _manifest(path))]
     for path in made:
@@ -44,7 +51,7 @@ async def export_footage(stores: Stores, camera: str, span: Span, file: Path) ->
         with Progress(console=err, transient=True) as progress:
             bar = progress.add_task("export", total=sum(plan.size for plan in plans))
             for plan, path in zip(plans, paths, strict=True):
-                await _write(stores, plan, path, lambda n: progress.advance(bar, n))
+                await _write(services, plan, path, lambda n: progress.advance(bar, n))
         for path in made:
             _unfinished(path).rename(path)
     except OSError as error:
@@ -55,9 +62,9 @@ async def export_footage(stores: Stores, camera: str, span: Span, file: Path) ->
     return [Written(path, _manifest(path), plan.size) for plan, path in zip(plans, paths, strict=True)]
 
 
-async def _write(stores: Stores, plan: VirtualMp4, path: Path, written: Callable[[int], None]) -> None:
+async def _write(services: Services, plan: VirtualMp4, path: Path, written: Callable[[int], None]) -> None:
     with _unfinished(path).open("wb") as out:
-        async for piece in read_export(plan, stores.pools):
+        async for piece in read_export(plan, services):
             out.write(piece)
             written(len(piece))
     _unfinished(_manifest(path)).write_text(json.dumps(plan.manifest, ensure_ascii=False, indent=2), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Column, Table
 
@@ -28,6 +28,13 @@ def print_placed(placed: Placed) -> None:
         _say(f"taken back: {place.camera} {place.date}")
     _print_gone("too late, it is being deleted", back.too_late)
     _print_gone("deleted before", back.deleted)
+    print_sites(placed.sites)
+
+
+def print_sites(sites: Mapping[str, str]) -> None:
+    """Where else it is known as it was said here; '' or what is wrong by site."""
+    for site, why in sites.items():
+        _say(f"site {site}: NOT BOUND there yet, it learns of it when it answers: {why}" if why else f"site {site}: bound")
 
 
 def print_holds(holds: Sequence[Hold]) -> None:

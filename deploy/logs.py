@@ -69,5 +69,5 @@ def set_up_logs(program: str, form: LogFormat = LogFormat.TEXT) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for room in ("deploy", "recorder", "playback", "segments"):
+    for room in ("deploy", "recorder", "playback", "replication", "segments"):
         logging.getLogger(room).setLevel(logging.INFO)

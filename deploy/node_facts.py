@@ -9,9 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.health import told_part
+from deploy.metrics.backup import BackupMetrics
+from deploy.metrics.copies import CopyMetrics
 from deploy.metrics.node import NodeFacts, NodeMetrics, PlaceFacts, SpoolFacts
 from deploy.metrics.retention import RetentionMetrics, retention_facts
+from deploy.metrics.scrub import ScrubMetrics
 from deploy.metrics.silence import WatchedEdge
+from deploy.metrics.sites import SiteMetrics
 from deploy.node_place import NodePlace
 from deploy.settings import Settings
 from deploy.watch import Watch
@@ -50,6 +54,10 @@ class NodeParts:
 def watch_node(watch: Watch, parts: NodeParts) -> None:
     """Adds the node to what is told of the program."""
     metrics, retention = NodeMetrics(watch.metrics.registry), RetentionMetrics(watch.metrics.registry)
+    backup = BackupMetrics(watch.metrics.registry, parts.settings)
+    scrub = ScrubMetrics(watch.metrics.registry)
+    sites = SiteMetrics(watch.metrics.registry)
+    copies = CopyMetrics(watch.metrics.registry, parts.clock)
 
     async def sample() -> None:
         metrics.show(await node_facts(parts))
@@ -57,6 +65,10 @@ def watch_node(watch: Watch, parts: NodeParts) -> None:
     async def sample_retention() -> None:
         supervises = any(duty.kind == SUPERVISE for duty in parts.place.holder.held())
         retention.show(await retention_facts(parts.index, parts.clock.now_us()) if supervises else None)
+        await backup.sample(parts.index, supervises=supervises)
+        await scrub.sample(parts.index, supervises=supervises)
+        await sites.sample(parts.index, supervises=supervises)
+        await copies.sample(parts.index, supervises=supervises)
 
     watch.metrics.sample_with(sample)
     watch.metrics.sample_with(sample_retention)

@@ -51,6 +51,7 @@ def node_place(settings: Settings, index: Index, *, live: LiveEdge, sealed: Call
         shards=settings.shards,
         recorders=settings.fleet.recorders,
         cameras_per_recorder=settings.fleet.cameras_per_recorder,
+        several_sites=bool(settings.sites),
     )
     around = Surroundings(
         open_credential=camera_sealer(settings).open,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from deploy.backup_duty import BACKUP
 from deploy.settings import Settings
+from replication.copy_values import COPY
+from replication.scrub_progress import SCRUB
+from replication.sites import SITES
 from retention.lock_progress import LOCKS
 from retention.sweep_values import SWEEP
 from segments.duty import Duty
@@ -10,7 +14,13 @@ from segments.duty import Duty
 
 def placed_duties(settings: Settings) -> list[Duty]:
     """Every shard of every kind."""
-    return [Duty(kind, shard, settings.sweep_shards) for kind in (SWEEP, LOCKS) for shard in range(settings.sweep_shards)]
+    copied = (COPY,) if any(site.copy_footage for site in settings.sites.values()) else ()
+    duties = [Duty(kind, shard, settings.sweep_shards) for kind in (SWEEP, LOCKS, SCRUB, *copied) for shard in range(settings.sweep_shards)]
+    if settings.replication.backup_pool:
+        duties.append(Duty(BACKUP))
+    if settings.sites:
+        duties.append(Duty(SITES))
+    return duties
 
 
 def duties_place(node: str) -> str:

@@ -24,7 +24,8 @@ def programs(settings: Settings, config: Path | None) -> list[Program]:
     ]
     uploader = Program("uploader", command_for("uploader", argument), trusted=True)
     duties = Program("duties", command_for("duties", argument), trusted=True, stage=1)
-    return [uploader, *recorders, duties, Program(API, command_for("api", argument), trusted=True, stage=1)]
+    peers = [Program("peers", command_for("peers", argument), trusted=True, stage=1)] if settings.sites else []
+    return [uploader, *recorders, duties, *peers, Program(API, command_for("api", argument), trusted=True, stage=1)]
 
 
 def fleet_programs(settings: Settings) -> tuple[str, ...]:
@@ -49,6 +50,6 @@ def recorder_orders(settings: Settings, number: int) -> RecorderOrders:
 
 
 def command_for(program: str, argument: str | RecorderOrders) -> list[str]:
-    """The command line that starts a program: `uploader CONFIG`, `duties CONFIG`, `api CONFIG` (a path, or `-`) or `recorder ORDERS`."""
+    """The command line that starts a program: `recorder ORDERS`; `uploader`, `duties`, `peers` or `api` with `CONFIG` (a path, or `-`)."""
     text = json.dumps(asdict(argument)) if isinstance(argument, RecorderOrders) else argument
     return [sys.executable, "-m", f"deploy.{program}_process", text]

@@ -141,6 +141,8 @@ def print_status(found: Status) -> None:
     _say(f"camera-days on their way out: {states or 'none'}")
     for stuck in found.stuck:
         _say(f"  {stuck.camera} {stuck.day}: {stuck.finding}")
+    if found.waiting:
+        _say(f"due, and waiting for copies or for other sites: {found.waiting} camera-days, the first since {iso(found.waiting_since_us)}")
     for shard, held in found.clocks.items():
         _say(f"{shard} deletes nothing: {held}; `keepsight retention clock accept` if the clock is right")
     for sweep in found.sweeps:

@@ -25,6 +25,8 @@ from segments.stores.cassandra_login import Login, asked_login
 
 LEAST_CHARACTERS = 16
 """Of secrets that we or our administrator make up: the token of the API, the key between processes."""
+LEAST_KEY_CHARACTERS = 32
+"""Of a key shared with another site: whoever sees a request that it signed can try keys at leisure."""
 
 KNOWN_TO_ALL = {"admin", "administrator", "cassandra", "change-me", "changeit", "changeme", "default", "example", "keepsight", "letmein"}
 KNOWN_TO_ALL |= {"minio", "minio123", "minioadmin", "none", "passw0rd", "password", "root", "secret", "test", "token", "user", "versitygw"}
@@ -43,6 +45,8 @@ class Rule(StrEnum):
     OPEN_FILE = "open-file"
     API_ACCESS = "api-access"
     NODES_TLS = "nodes-tls"
+    SITES_TLS = "sites-tls"
+    OWN_SITE = "own-site"
     CLOCK = "clock"
 
 
@@ -75,7 +79,7 @@ async def refuse_unsafe(settings: Settings) -> None:
 
 def problems_of(settings: Settings) -> list[Problem]:
     """What the settings say themselves. Pure."""
-    return [*_open_api(settings), *_plain_nodes(settings), *_plain_index(settings), *_plain_pools(settings)]
+    return [*_open_api(settings), *_plain_nodes(settings), *_plain_sites(settings), *_plain_index(settings), *_plain_pools(settings)]
 
 
 def _open_api(settings: Settings) -> Iterator[Problem]:
@@ -90,6 +94,21 @@ def _plain_nodes(settings: Settings) -> Iterator[Problem]:
         said = f"internal.host {internal.host} can be reached from outside without TLS, and its key can be listened to"
         mend = "set internal.certificate_file, certificate_key_file and ca_file; or internal.plain = true if nobody else can listen there"
         yield Problem(Rule.NODES_TLS, said, mend)
+
+
+def _plain_sites(settings: Settings) -> Iterator[Problem]:
+    own = settings.replication
+    closed = all(site.plain for site in settings.sites.values())
+    if settings.sites and own.certificate_file is None and not closed and not is_loopback(own.host):
+        said = f"replication.host {own.host} can be reached from outside without TLS, and what other sites are told can be read on the way"
+        mend = "set replication.certificate_file and certificate_key_file; or plain = true for every site if nobody else can listen there"
+        yield Problem(Rule.SITES_TLS, said, mend)
+    for name, site in settings.sites.items():
+        if not site.safe_url and not site.plain:
+            said = f"what site {name} says at {site.url} would come without TLS, and anybody on the way could change it"
+            yield Problem(Rule.SITES_TLS, said, f"set sites.{name}.url to an https:// address, or sites.{name}.plain = true")
+        if site.url == settings.replication_url:
+            yield Problem(Rule.OWN_SITE, f"sites.{name}.url {site.url} is the address of this very site", "set the other site's address")
 
 
 def _plain_index(settings: Settings) -> Iterator[Problem]:
@@ -114,13 +133,16 @@ def _plain_pools(settings: Settings) -> Iterator[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class SecretFile:
-    """A file with a secret: the setting that names it, what it is, the user name that goes with it, and whether it was made up for us."""
+    """A file with a secret: the setting that names it, what it is, the user name that goes with it, whether it was made up for us, and how
+    many characters it needs then.
+    """
 
     setting: str
     path: Path
     what: str
     user: str = ""
     ours: bool = False
+    least: int = LEAST_CHARACTERS
 
 
 def secret_files(settings: Settings) -> list[SecretFile]:
@@ -139,6 +161,10 @@ def secret_files(settings: Settings) -> list[SecretFile]:
             files.append(SecretFile(f"pools.{name}.secret_file", pool.secret_file, what, pool.access_key_id))
             if pool.locks_secret_file is not None:
                 files.append(SecretFile(f"pools.{name}.locks_secret_file", pool.locks_secret_file, what, pool.locks_access_key_id))
+    files += [
+        SecretFile(f"sites.{name}.key_file", site.key_file, f"the key shared with site {name}", ours=True, least=LEAST_KEY_CHARACTERS)
+        for name, site in settings.sites.items()
+    ]
     return [file for file in files if file is not None]
 
 
@@ -148,6 +174,7 @@ def certificate_keys(settings: Settings) -> list[SecretFile]:
     named = {
         "api.key_file": settings.api.key_file,
         "internal.certificate_key_file": settings.internal.certificate_key_file,
+        "replication.certificate_key_file": settings.replication.certificate_key_file,
         "index.key_file": index.key_file if isinstance(index, CassandraIndexSettings) else None,
     }
     return [SecretFile(setting, path, "the key of a certificate") for setting, path in named.items() if path is not None]
@@ -160,14 +187,14 @@ def problems_of_files(settings: Settings) -> list[Problem]:
     return [*found, *_open_spool(settings.spool_folder)]
 
 
-def weakness(secret: str, *, user: str = "", ours: bool = False) -> str:
+def weakness(secret: str, *, user: str = "", ours: bool = False, least: int = LEAST_CHARACTERS) -> str:
     """Why a secret would be guessed, in words that do not tell it; empty if it would not. Pure."""
     if secret.lower() in KNOWN_TO_ALL or (user and secret == user):
         return "is one that everybody knows"
     if len(set(secret)) == 1:
         return "is one character over and over"
-    if ours and len(secret) < LEAST_CHARACTERS:
-        return f"has fewer than {LEAST_CHARACTERS} characters"
+    if ours and len(secret) < least:
+        return f"has fewer than {least} characters"
     return ""
 
 
@@ -181,7 +208,7 @@ def _secret(file: SecretFile, *, guessable: bool) -> Iterator[Problem]:
     except StartRefused as refusal:
         yield Problem(Rule.OPEN_FILE, str(refusal), f"see {file.setting}")
         return
-    weak = weakness(secret, user=file.user, ours=file.ours) if guessable else ""
+    weak = weakness(secret, user=file.user, ours=file.ours, least=file.least) if guessable else ""
     if weak:
         yield Problem(Rule.GUESSED, f"{file.path}: {file.what} {weak}", f"put another one into the file that {file.setting} names")
 

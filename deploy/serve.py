@@ -35,6 +35,8 @@ def checked(settings: Settings) -> Iterator[None]:
         refuse([*problems_of(settings), *problems_of_files(settings), *problems_of_clock(settings)])
         check_port("api", settings.api.host, settings.api.port)
         check_port("internal", settings.internal.host, settings.internal.port)
+        if settings.sites:
+            check_port("replication", settings.replication.host, settings.replication.port)
         if not ClockSync()():
             log.warning("clock.unsynchronised: this machine's clock is not synchronised (NTP): footage is recorded and flagged so")
         yield

@@ -28,6 +28,7 @@ from deploy.sections import (
     SpoolSettings,
     base_url,
 )
+from deploy.site_sections import OtherSiteSettings, ReplicationSettings, SiteName
 from deploy.store_sections import (
     CassandraIndexSettings,
     FilePool,
@@ -56,7 +57,7 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 ENVIRONMENT_PREFIX = "KEEPSIGHT_"
-_LISTS = {"networks", "hosts"}
+_LISTS = {"networks", "hosts", "links"}
 """Keys that the environment writes with commas."""
 
 
@@ -85,6 +86,9 @@ class Settings(Section):
     recording: RecordingSettings = RecordingSettings()
     cameras: CameraSettings = CameraSettings()
     retention: RetentionSettings = RetentionSettings()
+    sites: dict[SiteName, OtherSiteSettings] = Field(default_factory=dict)
+    """The other sites, by name."""
+    replication: ReplicationSettings = ReplicationSettings()
 
     @model_validator(mode="after")
     def _default_pool_is_there(self) -> Settings:
@@ -103,6 +107,18 @@ class Settings(Section):
     def _ports_differ(self) -> Settings:
         if self.api.port == self.internal.port:
             raise ValueError(f"api.port and internal.port are both {self.api.port}: they must differ")
+        if self.sites and self.replication.port in (self.api.port, self.internal.port):
+            raise ValueError(f"replication.port {self.replication.port} is the port of api or internal, too: they must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _named_sites_are_there(self) -> Settings:
+        if self.site.name in self.sites:
+            raise ValueError(f"sites.{self.site.name} is this very site: name other sites only")
+        if self.replication.witness and self.replication.witness not in self.sites:
+            raise ValueError(f"replication.witness {self.replication.witness!r} is not one of the sites {sorted(self.sites)}")
+        if self.replication.backup_pool and self.replication.backup_pool not in self.pools:
+            raise ValueError(f"replication.backup_pool {self.replication.backup_pool!r} is not one of the pools {sorted(self.pools)}")
         return self
 
     @model_validator(mode="after")
@@ -156,6 +172,12 @@ class Settings(Section):
     def place_url(self) -> str:
         """Where all processes of the site reach those routes of this machine."""
         return self.internal.advertise or self.internal_url
+
+    @property
+    def replication_url(self) -> str:
+        """Where other sites reach us."""
+        own = self.replication
+        return own.advertise or base_url(own.host, own.port, tls=own.certificate_file is not None)
 
     @property
     def spool_folder(self) -> Path:

@@ -10,6 +10,7 @@ from deploy.clock_sync import ClockSync
 from deploy.fleet import rounds
 from deploy.settings import Settings
 from deploy.wiring import Stores
+from retention.copies import NO_COPIES, Copies
 from retention.look import Pressed
 from retention.sweep import ROUND_US, Round, Sweep
 from retention.sweep_report import SweepReport, why_not_started, write_report
@@ -32,6 +33,7 @@ class SweepParts:
     place: str
     pressed: Pressed
     clock: Clock
+    copies: Copies = NO_COPIES
 
 
 def sweep_rounds(parts: SweepParts) -> Callable[[Duty], rounds.Round]:
@@ -63,6 +65,7 @@ class SweepRounds:
             settings=SweepSettings(grace_s=retention.grace_s, objects_per_s=retention.sweep_objects_per_s),
             seen=self._saw,
             pressed=parts.pressed,
+            copies=parts.copies,
             synchronised=synchronised,
         )
 
@@ -87,6 +90,8 @@ class SweepRounds:
                 held=done.idle,
                 deleted_segments=self._segments,
                 deleted_bytes=self._bytes,
+                waiting=len(self._sweep.waits),
+                waiting_since_us=min(self._sweep.waits.values(), default=0),
             )
             await write_report(self._parts.stores.index, report)
             self._reported_ns, self._segments, self._bytes = ended_ns, 0, 0

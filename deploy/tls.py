@@ -33,6 +33,11 @@ def internal_certificate(settings: Settings) -> Certificate | None:
     return _checked("internal", settings.internal.certificate_file, settings.internal.certificate_key_file)
 
 
+def replication_certificate(settings: Settings) -> Certificate | None:
+    """The same of the routes other sites ask."""
+    return _checked("replication", settings.replication.certificate_file, settings.replication.certificate_key_file)
+
+
 def trust_in_nodes(settings: Settings) -> ssl.SSLContext | None:
     """How another process of the site is verified: its certificate is signed by `internal.ca_file` for the address it is asked at.
 

@@ -22,6 +22,7 @@ from recorder.link import listen
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
 from recorder.mend import highest_epoch, mend
+from recorder.news import NewsRing
 from recorder.shards import ShardServer
 from recorder.spool_folder import spool_lock
 from recorder.uploader import Uploader, UploadSettings
@@ -29,6 +30,7 @@ from recorder.usage import UsageCounter
 from segments.clock import US_PER_DAY, SystemClock
 from segments.commit import CommitRules
 from segments.errors import KeepsightError
+from segments.model import Row
 
 LAST_WORK_S = 5.0
 """At the end, each of: writing states, a last upload. What is not done then is done at the next start."""
@@ -53,23 +55,32 @@ async def _run_uploader(settings: Settings) -> None:
         stores = watch.stores(opened)
         live = WatchedEdge(settings.spool_folder, clock)
         rules = CommitRules(young_us=settings.retention.shortest_floor_days * US_PER_DAY // 2)
-        usage = UsageCounter(stores.index, clock)
+        usage, news = UsageCounter(stores.index, clock), NewsRing(clock)
+
+        def indexed(row: Row) -> None:
+            usage.indexed(row)
+            news.indexed(row)
+
         uploader = Uploader(
             settings.spool_folder,
             pools=stores.pools,
             rules=settings.pool_assignment,
             index=stores.index,
             clock=clock,
-            indexed=usage.indexed,
+            indexed=indexed,
             settings=UploadSettings(rules=rules),
         )
         place = node_place(settings, stores.index, live=live, sealed=uploader.hint, clock=clock)
         node = NodeParts(settings, uploader, place, live, stores.index, clock)
         watch_node(watch, node)
         probes = PoolProbes(watch.metrics.registry, settings, opened.pools, clock)
-        local = create_local_app(live, key=internal_key(settings), status=lambda: node_status(node))
+        local = create_local_app(live, key=internal_key(settings), status=lambda: node_status(node), news=news)
         await stores.index.spend_epochs(highest_epoch(settings.spool_folder))
         await mend(settings.spool_folder, stores.index)
+        if settings.sites:
+            from deploy.sites_duty import ask_other_sites  # what most sites do not need
+
+            await ask_other_sites(settings, stores.index, clock)
         server = await listen(settings.socket_path, place.shards.serve)
         try:
             async with asyncio.TaskGroup() as tasks:

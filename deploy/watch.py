@@ -50,6 +50,8 @@ def certificates(settings: Settings) -> Mapping[str, Path]:
     """The certificate files of the settings, by whose they are."""
     index = settings.index.certificate_file if isinstance(settings.index, CassandraIndexSettings) else None
     files = {"api": settings.api.certificate_file, "internal": settings.internal.certificate_file, "index": index}
+    if settings.sites:
+        files["replication"] = settings.replication.certificate_file
     return {name: path for name, path in files.items() if path is not None}
 
 

@@ -41,6 +41,7 @@ class CameraView(BaseModel):
     tier: str
     tags: list[str]
     enabled: bool
+    home: str = Field(description="The site whose camera it is; empty: this one")
     twice: bool = Field(description="Recorded by two nodes at once")
     state: State
 
@@ -86,6 +87,7 @@ async def _view(services: Services, camera: Camera) -> CameraView:
             "tier": camera.tier,
             "tags": list(camera.tags),
             "enabled": camera.enabled,
+            "home": camera.home,
             "twice": camera.twice,
             "state": await _state(services, camera),
         }

@@ -9,6 +9,7 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from playback.elsewhere import Elsewhere, Nowhere
 from playback.limits import Limits
 from playback.live import LiveFootage
 from segments.clock import Clock
@@ -25,7 +26,7 @@ class Services:
 
     `pools` are the object stores by the name rows call them. `token`, if set, is asked of every route but health. `console` is the folder
     of the built page, served at `/` if it is there. `hosts` are the names the service answers to where no token is asked for, so that a
-    page of another name cannot read from it through a browser (DNS rebinding); empty: any.
+    page of another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
     """
 
     index: PlaybackIndex
@@ -37,6 +38,7 @@ class Services:
     console: Path | None = None
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    elsewhere: Elsewhere = field(default_factory=Nowhere)
 
 
 def services_of(request: Request) -> Services:

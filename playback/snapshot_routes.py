@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from playback.access import Verb, needs
 from playback.asked import CameraId, Moment
-from playback.footage import no_footage, rows_of, run_of
+from playback.footage import Beside, no_footage, rows_of, run_of
 from playback.limits import COSTLY
 from playback.playlist import Piece, Window, stretches
 from playback.problems import described
@@ -71,25 +71,25 @@ async def snapshot_at(
     services: Given, decoding: Annotated[Decoding, Depends(_decoding)], camera: CameraId, asked: Annotated[Asked, Query()]
 ) -> Response:
     """The key frame at or before a moment, or the very picture; of footage that ended at most 10 s before it."""
-    pieces = await _pieces(services, camera, asked.at)
+    pieces, beside = await _pieces(services, camera, asked.at)
     row, first = pieces[0].row, pieces[0].row.fragments[0]
     until = first.pts + (asked.at + CLOSE_US - row.start_us) * 9 // 100
     run, data = await asyncio.gather(run_of(services, camera, row.run), _bytes(services, pieces, exact=asked.exact))
     still = await decoding.run(partial(_still, run.init, data, until, asked))
     shown_us = row.start_us + (still.pts - first.pts) * 100 // 9
-    return JpegResponse(still.jpeg, headers={TIME_HEADER: iso(shown_us), "Cache-Control": "no-store"})
+    return JpegResponse(still.jpeg, headers={TIME_HEADER: iso(shown_us), "Cache-Control": "no-store", **beside.headers})
 
 
-async def _pieces(services: Services, camera: str, at_us: int) -> Sequence[Piece]:
+async def _pieces(services: Services, camera: str, at_us: int) -> tuple[Sequence[Piece], Beside]:
     """The fragments of one row from the last key frame at or before a moment up to the one that shows it; raises NoFootage."""
     span = Span(max(0, at_us - LOOK_BACK_US), at_us + CLOSE_US + 1)
-    rows, _ = await rows_of(services, camera, span)
+    rows, beside = await rows_of(services, camera, span)
     found = stretches(rows, Window(span, growing=False))
     pieces = found[-1] if found else []
     key = next((place for place in reversed(range(len(pieces))) if pieces[place].fragment.key_length), None)
     if key is None:
-        raise await no_footage(services, camera, span)
-    return pieces[key:]
+        raise await no_footage(services, camera, span, beside)
+    return pieces[key:], beside
 
 
 async def _bytes(services: Services, pieces: Sequence[Piece], *, exact: bool) -> bytes:

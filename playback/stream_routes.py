@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from playback.access import Verb, needs
 from playback.asked import AskedSpan, CameraId, check_length
-from playback.footage import LiveEdge, no_footage, rows_of
+from playback.footage import Beside, no_footage, rows_of
 from playback.limits import COSTLY
 from playback.playlist import MAX_SPAN_US, Piece, Window, key_entries, media_entries, media_text, multivariant_text, stretches
 from playback.problems import described
@@ -46,7 +46,7 @@ class _Laid:
     window: Window
     found: Sequence[Sequence[Piece]]
     runs: Mapping[str, Run]
-    edge: LiveEdge
+    beside: Beside
 
 
 @router.get("/cameras/{camera}/hls/multivariant.m3u8", dependencies=_BEFORE, response_class=PlaylistResponse, responses=_ANSWERS)
@@ -75,20 +75,20 @@ async def iframes(request: Request, services: Given, camera: CameraId, span: Ask
 async def _lay(services: Services, camera: str, span: Span) -> _Laid:
     """Finds what to play; raises NoFootage with the cause if there is nothing."""
     check_length(span, MAX_SPAN_US, "playlist")
-    rows, edge = await rows_of(services, camera, span)
+    rows, beside = await rows_of(services, camera, span)
     window = Window(span, growing=span.end_us > services.clock.now_us())
     found = await asyncio.to_thread(stretches, rows, window)
     if not found:
-        raise await no_footage(services, camera, span)
-    return _Laid(window, found, await _runs(services, camera, found, edge), edge)
+        raise await no_footage(services, camera, span, beside)
+    return _Laid(window, found, await _runs(services, camera, found, beside), beside)
 
 
-async def _runs(services: Services, camera: str, found: Sequence[Sequence[Piece]], edge: LiveEdge) -> dict[str, Run]:
+async def _runs(services: Services, camera: str, found: Sequence[Sequence[Piece]], beside: Beside) -> dict[str, Run]:
     """The runs that are played, as far as they can be had: a playlist can do without."""
 
     async def one(run_id: str) -> Run | None:
         try:
-            return edge.runs.get(run_id) or await services.index.run(camera, run_id)
+            return beside.runs.get(run_id) or await services.index.run(camera, run_id)
         except NotFound:
             return None
 
@@ -100,7 +100,7 @@ async def _answer(request: Request, laid: _Laid, text: Callable[[], str]) -> Res
     """The playlist, written in a thread: one of 24 h takes a tenth of a second, in which others are answered too."""
     packed = "gzip" in request.headers.get("accept-encoding", "")
     body = await asyncio.to_thread(lambda: _packed(text()) if packed else text().encode())
-    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding", **laid.edge.headers}
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding", **laid.beside.headers}
     return PlaylistResponse(body, headers=headers | ({"Content-Encoding": "gzip"} if packed else {}))
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from playback.access import Verb, needs
 from playback.asked import AskedSpan, CameraId, check_length
-from playback.footage import LiveEdge, camera_added_us, footage_of, live_edge, no_footage
+from playback.footage import Beside, LiveEdge, camera_added_us, footage_of, live_edge, no_footage
 from playback.limits import COSTLY
+from playback.missing import missing, within
 from playback.problems import described
 from playback.services import Given, Services
+from playback.timeline_sites import Sited, sited
 from segments.clock import US_PER_DAY, US_PER_S, iso
 from segments.coverage import Bucket, Facts, Gap, bucket_count, buckets, coverage, least_resolution_s
 from segments.errors import BadInput
@@ -36,6 +39,7 @@ class FootageSpan(BaseModel):
     kind: Literal["footage"] = "footage"
     run: str
     codecs: str = Field(description="RFC 6381, as in `avc1.64001f,mp4a.40.2`")
+    sites: list[str] = Field(description="Where it is; other sites are asked for what is not here, with `sites` for all")
 
 
 class GapSpan(BaseModel):
@@ -68,29 +72,52 @@ class Timeline(BaseModel):
     buckets: list[TimelineBucket]
 
 
-Resolution = Annotated[
-    int | None, Query(ge=1, le=31 * 86_400, description="Width of buckets in seconds; without it, exact spans where they fit")
-]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the answer is wanted."""
+
+    resolution: int | None
+    sites: bool
+
+
+def _asked(
+    resolution: Annotated[
+        int | None, Query(ge=1, le=31 * 86_400, description="Width of buckets in seconds; without it, exact spans where they fit")
+    ] = None,
+    sites: Annotated[bool, Query(description="Ask all other sites for the whole span, also for what is here")] = False,
+) -> Asked:
+    return Asked(resolution, sites)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a span, and of its footage at which site."""
+
+    facts: Facts
+    by_site: Mapping[str, Sequence[Footage]]
+    beside: Beside
 
 
 @router.get("/cameras/{camera}/timeline", dependencies=[*needs(Verb.VIEW), COSTLY], responses=described(404, 429))
-async def timeline(services: Given, camera: CameraId, span: AskedSpan, response: Response, resolution: Resolution = None) -> Timeline:
+async def timeline(
+    services: Given, camera: CameraId, span: AskedSpan, asked: Annotated[Asked, Depends(_asked)], response: Response
+) -> Timeline:
     """Footage and gaps of a camera over at most 400 days."""
     check_length(span, MAX_SPAN_US, "timeline")
-    if resolution and bucket_count(span, resolution) > MAX_ENTRIES:
-        raise BadInput(
-            f"`resolution` {resolution} makes more than {MAX_ENTRIES} buckets: use {least_resolution_s(span, MAX_ENTRIES)} or more"
-        )
-    facts, edge = await _facts(services, camera, span)
-    response.headers.update(edge.headers)
-    return await asyncio.to_thread(_timeline, camera, span, facts, resolution)  # of 50,000 runs it takes a second
+    if asked.resolution and bucket_count(span, asked.resolution) > MAX_ENTRIES:
+        least_s = least_resolution_s(span, MAX_ENTRIES)
+        raise BadInput(f"`resolution` {asked.resolution} makes more than {MAX_ENTRIES} buckets: use {least_s} or more")
+    known = await _known(services, camera, span, all_sites=asked.sites)
+    response.headers.update(known.beside.headers)
+    return await asyncio.to_thread(_timeline, camera, span, known, asked.resolution)  # of 50,000 runs it takes a second
 
 
-def _timeline(camera: str, span: Span, facts: Facts, resolution: int | None) -> Timeline:
-    pieces = coverage(span, facts)
-    if resolution is None and len(pieces) > MAX_ENTRIES:
+def _timeline(camera: str, span: Span, known: _Known, resolution: int | None) -> Timeline:
+    pieces = coverage(span, known.facts)
+    exact = sited(pieces, known.by_site) if resolution is None else []
+    if len(exact) > MAX_ENTRIES:
         resolution = least_resolution_s(span, MAX_ENTRIES)
-    spans = [_span(piece) for piece in pieces] if resolution is None else []
+    spans = [_span(piece) for piece in exact] if resolution is None else []
     summed = [_bucket(bucket) for bucket in buckets(span, pieces, resolution)] if resolution else []
     start, end = iso(span.start_us), iso(span.end_us)
     return Timeline.model_validate(
@@ -98,15 +125,26 @@ def _timeline(camera: str, span: Span, facts: Facts, resolution: int | None) -> 
     )
 
 
-async def _facts(services: Services, camera: str, span: Span) -> tuple[Facts, LiveEdge]:
+async def _known(services: Services, camera: str, span: Span, *, all_sites: bool) -> _Known:
     """What is known of a span: from rows up to a day, from runs beyond, without what receipts say was deleted of them."""
     deleted = await deleted_between(services.index, camera, span)
-    (footage, edge), states, added_us = await asyncio.gather(
+    (here, edge), states, added_us = await asyncio.gather(
         _footage(services, camera, span, deleted), states_between(services.index, camera, span), camera_added_us(services, camera)
     )
+    theirs, away = await _elsewhere(services, camera, missing(span, () if all_sites else here, deleted, services.clock.now_us()))
+    beside = Beside(live_away=edge.away, sites_away=away)
+    footage = [*here, *(one for site in theirs.values() for one in site)]
     if added_us is None and not footage and not deleted:
-        raise await no_footage(services, camera, span)
-    return Facts(footage, states, added_us or 0, services.clock.now_us(), deleted), edge
+        raise await no_footage(services, camera, span, beside)
+    return _Known(Facts(footage, states, added_us or 0, services.clock.now_us(), deleted), {services.site: here} | theirs, beside)
+
+
+async def _elsewhere(services: Services, camera: str, stretches: Sequence[Span]) -> tuple[dict[str, Sequence[Footage]], frozenset[str]]:
+    """The footage of each other site in these stretches, and the sites that did not answer."""
+    if not stretches or not services.elsewhere.sites:
+        return {}, frozenset()
+    said = await services.elsewhere.footage(camera, Span(stretches[0].start_us, stretches[-1].end_us))
+    return {site: within(footage, stretches) for site, footage in said.by_site.items()}, said.away
 
 
 async def _footage(services: Services, camera: str, span: Span, deleted: Sequence[Span]) -> tuple[Sequence[Footage], LiveEdge]:
@@ -116,11 +154,15 @@ async def _footage(services: Services, camera: str, span: Span, deleted: Sequenc
     return outside(footage_of_runs(runs), deleted) + footage_of_rows(edge.rows), edge
 
 
-def _span(piece: Footage | Gap) -> dict[str, object]:
-    ends = {"from": iso(piece.start_us), "to": iso(piece.end_us)}
+def _span(piece: Sited | Gap) -> dict[str, object]:
     if isinstance(piece, Gap):
-        return {**ends, "kind": "gap", "cause": piece.cause, "detail": piece.detail}
-    return {**ends, "kind": "footage", "run": piece.run, "codecs": piece.codecs}
+        return {**_ends(piece), "kind": "gap", "cause": piece.cause, "detail": piece.detail}
+    footage = piece.footage
+    return {**_ends(footage), "kind": "footage", "run": footage.run, "codecs": footage.codecs, "sites": list(piece.sites)}
+
+
+def _ends(piece: Footage | Gap) -> dict[str, object]:
+    return {"from": iso(piece.start_us), "to": iso(piece.end_us)}
 
 
 def _bucket(bucket: Bucket) -> dict[str, object]:

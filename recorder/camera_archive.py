@@ -15,8 +15,9 @@ from segments.duty import RECORD, Duty
 from segments.errors import DataDamaged, KeepsightError
 from segments.model import Camera, Credential
 from segments.patience import some_at_once
-from segments.ports import CameraChanges
+from segments.ports import CameraChanges, Records
 from segments.shards import shard_of
+from segments.takeover import ALONE, read_standing, recorded_after, recorded_here
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +30,12 @@ MAX_CAMERAS = 5_000
 
 
 class Assigned(NamedTuple):
-    """The cameras of a duty with their credentials, in order of id, and what is wrong with these."""
+    """The cameras of a duty with their credentials, in order of id, what is wrong with these, and the epoch above which they are to be
+    recorded, since another site has recorded some of them up to it."""
 
     cameras: tuple[AssignedCamera, ...]
     alarms: tuple[str, ...]
+    after_epoch: int = 0
 
 
 NO_CAMERAS = Assigned((), ())
@@ -59,11 +62,24 @@ class _Bucket:
 
 
 class CameraArchive:
-    """The cameras of any duty, without a question to the index; as new as the last `refresh`."""
+    """The cameras of any duty that are recorded here, without a question to the index; as new as the last `refresh`."""
 
-    def __init__(self, index: CameraChanges, open_credential: Callable[[str, bytes], Credential], *, shards: int, clock: Clock) -> None:
-        """`shards`: into how many the cameras are divided as far as is known; other numbers cost a moment when first asked for."""
+    def __init__(
+        self,
+        index: CameraChanges,
+        open_credential: Callable[[str, bytes], Credential],
+        *,
+        shards: int,
+        clock: Clock,
+        takeovers: Records | None = None,
+    ) -> None:
+        """`shards`: into how many the cameras are divided as far as is known; other numbers cost a moment when first asked for.
+
+        `takeovers`: where those between sites are written; None: this site stands alone.
+        """
         self._index = index
+        self._takeovers = takeovers
+        self._standing = ALONE
         self._open_credential = open_credential
         self._of = shards
         self._clock = clock
@@ -101,24 +117,29 @@ class CameraArchive:
         stamps = await self._index.camera_stamps()
         stale = [bucket for bucket, stamp in stamps.items() if bucket not in self._buckets or self._buckets[bucket].stamp != stamp]
         await some_at_once(lambda bucket: self._read(bucket, stamps[bucket]), stale, BUCKETS_AT_ONCE)
-        fresh = bool(stale) or not self.is_whole
+        standing = self._standing if self._takeovers is None else await read_standing(self._takeovers)
+        fresh = bool(stale) or not self.is_whole or standing != self._standing
+        self._standing = standing
         self.is_whole = True
         return fresh
 
     def assigned(self, duty: Duty) -> Assigned:
-        """The cameras of a duty of recording: in lane b those that are recorded twice."""
+        """The cameras of a duty of recording: in lane b those that are recorded twice. Another site's are not among them, unless they were
+        taken over."""
         cameras: list[AssignedCamera] = []
         alarms: list[str] = []
+        after_epoch = 0
         for bucket in self._buckets.values():
             for camera in bucket.of_shard(duty.shard, duty.of):
-                if camera.twice or duty.kind == RECORD["a"]:
+                if (camera.twice or duty.kind == RECORD["a"]) and recorded_here(camera, self._standing):
+                    after_epoch = max(after_epoch, recorded_after(camera, self._standing))
                     credential = self._credential(bucket, camera.id)
                     alarms += [credential] if isinstance(credential, str) else []
                     known = credential if isinstance(credential, Credential) else Credential("", "")
                     cameras.append(AssignedCamera(camera, known.user, known.password))
         if len(cameras) > MAX_CAMERAS:
             alarms.append(f"{duty} has {len(cameras)} cameras, and {MAX_CAMERAS} of a shard can be recorded: raise fleet.shards")
-        return Assigned(tuple(sorted(cameras, key=lambda item: item.camera.id)[:MAX_CAMERAS]), tuple(alarms))
+        return Assigned(tuple(sorted(cameras, key=lambda item: item.camera.id)[:MAX_CAMERAS]), tuple(alarms), after_epoch)
 
     async def _read(self, bucket: int, stamp: str) -> None:
         read = _Bucket(stamp, await self._index.cameras_in(bucket), await self._index.credentials_in(bucket))

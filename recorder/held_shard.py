@@ -17,13 +17,14 @@ class HeldShard:
     """`used`: a recorder records, or may record, in this epoch; another needs a new one. `of_another`: another place had it before.
 
     `absent_since_us`: since then nobody may have recorded, which is not written down yet; None: it is. Until then what the recorder says
-    waits in `early`, since it comes after.
+    waits in `early`, since it comes after. `raised_above`: the lease was renewed to be above this epoch.
     """
 
     lease: Lease
     used: bool
     of_another: bool
     absent_since_us: int | None
+    raised_above: int = 0
     assigned: Assigned = NO_CAMERAS
     recorder: ConnectedRecorder | None = None
     told: Assign | None = None
@@ -51,6 +52,12 @@ class HeldShard:
     def size(self) -> int:
         """How many cameras are to be recorded."""
         return sum(item.camera.enabled for item in self.assigned.cameras)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is recorded in an epoch that another site may have had for some of its cameras, and should go on in a higher one."""
+        above = self.assigned.after_epoch
+        return self.recorder is not None and self.lease.epoch <= above and self.raised_above < above
 
     def tell(self, site: str) -> None:
         """Tells its recorder cameras and lease, if they are new to it."""

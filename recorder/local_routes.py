@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from recorder.live import LiveEdge
+from recorder.news import NewsRing
 from segments.errors import BadInput, NotFound
 from segments.keys import CAMERA_ID, parse_run
 from segments.model import RowPosition
@@ -20,7 +21,7 @@ from segments.model import RowPosition
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def create_local_app(live: LiveEdge, *, key: str, status: Callable[[], Mapping[str, object]]) -> Starlette:
+def create_local_app(live: LiveEdge, *, key: str, status: Callable[[], Mapping[str, object]], news: NewsRing) -> Starlette:
     """The application. Every request must carry the key; all answers are for machines of this version."""
 
     async def segments(request: Request) -> Response:
@@ -43,6 +44,14 @@ def create_local_app(live: LiveEdge, *, key: str, status: Callable[[], Mapping[s
     async def say_status(_: Request) -> Response:
         return JSONResponse(dict(status()))
 
+    async def say_news(request: Request) -> Response:
+        query = request.query_params
+        try:
+            after = int(query.get("after", "0"))
+        except ValueError:
+            raise BadInput("after is a number of commits") from None
+        return JSONResponse(asdict(news.told(query.get("boot", ""), after)))
+
     def guarded(answer: Answer) -> Answer:
         async def ask(request: Request) -> Response:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -62,6 +71,7 @@ def create_local_app(live: LiveEdge, *, key: str, status: Callable[[], Mapping[s
             Route("/live/{camera}", guarded(segments)),
             Route("/live/{camera}/{start_us}/{run}/{counter}", guarded(content)),
             Route("/status", guarded(say_status)),
+            Route("/news", guarded(say_news)),
         ]
     )
 

@@ -99,7 +99,7 @@ class RecordedShard:
         named = {item.camera.id: item for item in assign.cameras}
         wanted = {id_: item for id_, item in named.items() if item.camera.enabled}
         there = set(self._cameras)
-        self._stop(there - set(named), Cause.DISABLED, "taken out of the camera archive")
+        self._stop(there - set(named), Cause.DISABLED, "taken out of the camera archive, or recorded by another site")
         self._stop(there & set(named) - set(wanted), Cause.DISABLED, _SWITCHED_OFF)
         changed = {id_ for id_ in there & set(wanted) if self._cameras[id_].assigned.stream != wanted[id_].stream}
         self._stop(changed, Cause.RECONNECTING, "the camera's settings were changed")

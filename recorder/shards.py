@@ -20,7 +20,7 @@ from recorder.states import StateQueue
 from segments.clock import Clock
 from segments.duty import Duty, Place
 from segments.model import Credential, Lease, StateChange
-from segments.ports import CameraChanges
+from segments.ports import CameraChanges, Records
 from segments.shards import shard_of
 
 TICK_S = 0.5
@@ -32,14 +32,14 @@ CALM_S = 10.0
 """Between two such moves, and after recorders came or went."""
 
 
-class ShardIndex(AbsenceIndex, CameraChanges, Protocol):
+class ShardIndex(AbsenceIndex, CameraChanges, Records, Protocol):
     """What is needed of the index here."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSettings:
     """The site's name and into how many `shards` its cameras are divided; the place's name and the `url` of its internal routes; how many
-    recorders it expects and how many cameras each is meant to carry."""
+    recorders it expects and how many cameras each is meant to carry; whether there are other sites, which may take cameras over."""
 
     site: str
     place: str
@@ -48,6 +48,7 @@ class ShardSettings:
     recorders: int = 1
     cameras_per_recorder: int = 256
     refresh_s: float = 2.0
+    several_sites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class ShardServer:
         self._around = around
         self._live = live
         self._clock = clock
-        self._archive = CameraArchive(index, around.open_credential, shards=settings.shards, clock=clock)
+        takeovers = index if settings.several_sites else None
+        self._archive = CameraArchive(index, around.open_credential, shards=settings.shards, clock=clock, takeovers=takeovers)
         self._connections = Connections(self, live=live, sealed=around.sealed, clock=clock)
         self._shards: dict[Duty, HeldShard] = {}
         self._background = Background()
@@ -205,6 +207,9 @@ class ShardServer:
                     self._give(shard, self._claimant(shard) or recorder)
                 elif shard.renewing is None:
                     shard.renewing = self._background.begin(self._renew(shard))
+        for shard in self._shards.values():
+            if shard.is_low and shard.renewing is None:
+                shard.renewing = self._background.begin(self._renew(shard, shard.recorder))
         for recorder in self._connections.recorders:
             for duty in list(recorder.claims):
                 if duty in self._shards and self._shards[duty].recorder is not None:
@@ -241,8 +246,8 @@ class ShardServer:
         shard.tell(self._settings.site)
 
     async def _renew(self, shard: HeldShard, to: ConnectedRecorder | None = None) -> None:
-        """A new epoch for a duty whose recorder is gone, or has too much: then it goes on for a moment beside the new one."""
-        before, old = shard.recorder, shard.lease
+        """A new epoch for a duty whose recorder is gone, or has too much (then it goes on for a moment beside the new one), or `is_low`."""
+        before, old, above = shard.recorder, shard.lease, shard.assigned.after_epoch
         try:
             lease = await self._around.fresh_epoch(shard.duty)
         finally:
@@ -250,6 +255,7 @@ class ShardServer:
         if lease is None or self._shards.get(shard.duty) is not shard:
             return
         shard.begin_anew(lease)
+        shard.raised_above = above
         if to in self._connections.recorders and to is not None:
             self._give(shard, to)
         self._arrange()

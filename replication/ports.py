@@ -14,13 +14,15 @@ from typing import NamedTuple, Protocol
 
 from segments.digest import Digest
 from segments.hold import Hold
-from segments.model import Camera, Partition, Row, RowPosition, Run, Span
+from segments.model import Camera, Footage, Partition, Row, RowPosition, Run, Span
 from segments.ports import Page
 
 PROTOCOL = 1
 """The version of these questions; a site that speaks another is refused by name."""
 MOST_DAYS = 1000
 """Camera-days whose digests are asked for at once, and positions of `has`."""
+MOST_FOOTAGE_DAYS = 400
+"""Days of a span that `footage` is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,16 @@ class AskFootage(Protocol):
         """Rows of which a part lies in a span of at most a day, with their runs; what is not indexed there yet is included where it can be
         told (such rows have no pool)."""
 
+    async def footage(self, camera: str, span: Span) -> Sequence[Footage]:
+        """When there is footage of which a part lies in a span of at most `MOST_FOOTAGE_DAYS` days, in order of time, what is not indexed
+        there yet included where it can be told. Over more than a day it is told from runs, without what receipts of that site name: a copy
+        that is under way may be told of before all of it is there.
+        """
+
     async def read(self, row: Row, start: int = 0, end: int | None = None) -> Bytes:
-        """The bytes of a segment at that site, or a range of them; raises NotFound."""
+        """The bytes of a segment at that site, or a range of them; raises NotFound if it has none of this place and hash. What else the row
+        says (its pool, say) does not count.
+        """
 
     async def has(self, camera: str, day: date, named: Sequence[Named]) -> Sequence[Has]:
         """What it has of up to `MOST_DAYS` segments, in their order. HERE: a row of this hash, whose object has its size."""

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from retention.copies import NO_COPIES, Copies
+from retention.hold_sites import NO_OTHERS, HoldSites
 from retention.policies import PolicyLimits
 from segments.clock import Clock
 from segments.errors import BadInput
@@ -78,11 +80,13 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class RetentionServices:
-    """What the routes are given."""
+    """What the routes are given. `sites` are told of holds, `copies` is asked what footage waits for."""
 
     index: RouteIndex
     clock: Clock
     limits: PolicyLimits
+    sites: HoldSites = NO_OTHERS
+    copies: Copies = NO_COPIES
 
 
 def services_of(request: Request) -> RetentionServices:

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Protocol
 
+from retention.copies import NO_COPIES, Copies
 from retention.give_back import give_back
 from retention.look import Look, PlanIndex, Pressed, batch_rows_of, look, none_pressed, plan, rows_of
-from retention.pace import Pace
 from retention.plan import DayPlan, Verdict
 from retention.receipts import TOO_LATE, Deleted, is_receipted, write_receipt
 from retention.removal import Doomed, Pools, closings_of, remove, there
@@ -31,6 +31,7 @@ from segments.clock import US_PER_S, Clock
 from segments.commit import COMMIT_DEADLINE_S
 from segments.errors import TryAgain
 from segments.model import Batch, BatchState, Row
+from segments.pace import Pace
 from segments.ports import Batches, BatchRows, ReadReceipts, Runs, Unpublish, Usage, WriteReceipts, WriteRows
 
 
@@ -50,6 +51,7 @@ class Deletion:
         clock: Clock,
         settings: SweepSettings,
         pressed: Pressed = none_pressed,
+        copies: Copies = NO_COPIES,
         seen: Callable[[SweepEvent], None] = lambda _: None,
     ) -> None:
         self.waits = Waits(clock)
@@ -59,6 +61,7 @@ class Deletion:
         self._clock = clock
         self._settings = settings
         self._pressed = pressed
+        self._copies = copies
         self._seen = seen
         self._pace = Pace(settings.objects_per_s, clock)
         self._sparing = Waits(clock)
@@ -245,7 +248,7 @@ class Deletion:
         """A look that began after that moment, and not longer ago than it is good for."""
         async with self._looking:
             if self._last_look is None or self._last_look.asked_ns <= since_ns or self._is_old(self._last_look):
-                self._last_look = await look(self._index, self._clock, self._pressed)
+                self._last_look = await look(self._index, self._clock, self._pressed, self._copies)
             return self._last_look
 
     def _is_old(self, looked: Look) -> bool:

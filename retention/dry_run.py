@@ -1,4 +1,4 @@
-"""What a sweep would begin now, and why: found and planned as the sweep does it, and nothing is written."""
+"""What a sweep would begin now, and why: found and planned as the sweep does it. Nothing is written but what other sites hold."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
+from retention.copies import NO_COPIES, Copies
 from retention.due_days import DueIndex, all_due
 from retention.look import Pressed, look, none_pressed, plan, rows_of
 from retention.plan import DayPlan, sentence
@@ -19,12 +20,14 @@ class DryRunIndex(DueIndex, Batches, Protocol):
     """What a dry run reads."""
 
 
-async def dry_run(index: DryRunIndex, clock: Clock, *, pressed: Pressed = none_pressed) -> AsyncIterator[DayPlan]:
+async def dry_run(
+    index: DryRunIndex, clock: Clock, *, pressed: Pressed = none_pressed, copies: Copies = NO_COPIES
+) -> AsyncIterator[DayPlan]:
     """The plan of every camera-day of which something would go, the oldest month first; what is on its way already is left out.
 
     Raises BadInput if no policy binds.
     """
-    looked = await look(index, clock, pressed)
+    looked = await look(index, clock, pressed, copies)
     async for each in all_due(index, looked, SweepShard()):
         if await index.batch(*each) is None:
             planned = await plan(index, looked, each.camera, each.date, await rows_of(index, each.camera, each.date))

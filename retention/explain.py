@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 from retention.belongings import Former
+from retention.copies import NO_COPIES, Copies
 from retention.held import archived_camera
-from retention.look import batch_rows_of, rows_of
-from retention.plan import Circumstances, Verdict, plan_day, sentence
+from retention.look import Look, batch_rows_of, planned, rows_of
+from retention.plan import DayPlan, Verdict, sentence
 from retention.policy import Belonging, Choice, Due, belonging, choose, due, in_force
 from retention.precedence import Considered, considered
 from retention.rules import Rules, read_rules
 from segments.clock import iso
 from segments.errors import BadInput, NotFound
 from segments.hold import FOR_EVER_US, Hold
-from segments.model import Batch, Camera, Row, Span
+from segments.model import Batch, Camera, RowPosition, Span
 from segments.ports import Batches, BatchRows, Cameras, ReadReceipts, ReadRows, Records
 from segments.receipt import Receipt, joined_spans
 
@@ -103,14 +104,16 @@ class Explanation:
         }
 
 
-async def explain(index: ExplainIndex, camera_id: str, day: date | None = None, *, now_us: int) -> Explanation:
+async def explain(index: ExplainIndex, camera_id: str, day: date | None = None, *, now_us: int, copies: Copies = NO_COPIES) -> Explanation:
     """Why, and when. Raises NotFound if nothing is known of such a camera, and it has nothing on that day."""
+    unheard = await copies.hear() if day is not None else {}
     rules = await read_rules(index)
     archived = await archived_camera(camera_id, index)
     camera = rules.camera(camera_id, archived)
     found = _of_camera(rules, camera, now_us, archived=archived is not None)
     if day is not None:
-        found = replace(found, day=await _of_day(index, rules, found, camera, day))
+        looked = Look(rules, now_us, asked_ns=0, copies=copies, unheard=unheard)
+        found = replace(found, day=await _of_day(index, looked, found, camera, day))
     if archived is None and camera_id not in rules.former and not (found.day and found.day.anything):
         raise NotFound(f"there is no camera {camera_id} in the archive, and there was none")
     return found
@@ -153,20 +156,23 @@ def _who(camera: Camera, former: Sequence[Former], *, archived: bool) -> Iterato
 # --- a day
 
 
-async def _of_day(index: ExplainIndex, rules: Rules, found: Explanation, camera: Camera, day: date) -> DayExplanation:
+async def _of_day(index: ExplainIndex, looked: Look, found: Explanation, camera: Camera, day: date) -> DayExplanation:
     batch = await index.batch(camera.id, day)
     rows = await rows_of(index, camera.id, day)
     leaving = len(await batch_rows_of(index, batch)) if batch else 0
     removed = [_removed(receipt) for receipt in await index.receipts(camera.id, day.replace(day=1)) if receipt.day == day]
-    around = rules.circumstances(camera, found.now_us, archived=found.archived) if found.now_due else None
-    return DayExplanation(day, list(_groups(camera, day, rows, around)) if around else [], batch, leaving, removed)
+    if not found.now_due:
+        return DayExplanation(day, [], batch, leaving, removed)
+    plan, short = await planned(looked, camera, day, rows, archived=found.archived)
+    return DayExplanation(day, list(_groups(plan, short, found.holds)), batch, leaving, removed)
 
 
-def _groups(camera: Camera, day: date, rows: Sequence[Row], around: Circumstances) -> Iterator[Group]:
-    for verdict, of_it in groupby(plan_day(camera, day, rows, around).verdicts, key=lambda each: each[1]):
+def _groups(plan: DayPlan, short: Mapping[RowPosition, str], holds: Sequence[Hold]) -> Iterator[Group]:
+    for (verdict, waits_for), of_it in groupby(plan.verdicts, key=lambda each: (each[1], short.get(each[0].position, ""))):
         together = [row for row, _ in of_it]
         span = Span(together[0].start_us, max(row.end_us for row in together))
-        yield Group(span, len(together), sum(row.size for row in together), verdict, sentence(verdict, around.holds))
+        said = sentence(verdict, holds, waits_for=waits_for)
+        yield Group(span, len(together), sum(row.size for row in together), verdict, said)
 
 
 def _removed(receipt: Receipt) -> Removed:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from retention.asked import MAX_TEXT, Body, By, Day, Doors, Given, Reason
 from retention.hold_report import HoldSearch, listed, report
-from retention.hold_values import hold_json, lifting_json, placed_json, report_json
+from retention.hold_values import hold_json, known_json, lifting_json, placed_json, report_json
 from retention.holds import HoldOrder, approve_lift, extend, lift, place
 from retention.signed import Signed
 from segments.clock import from_datetime
@@ -72,6 +72,20 @@ class HoldView(BaseModel):
     changes: list[ChangeView]
 
 
+class SiteView(BaseModel):
+    """Whether a hold binds at another site as it was answered here; if not, why."""
+
+    site: str
+    bound: bool
+    why: str
+
+
+class KnownHoldView(HoldView):
+    """A hold, and which other sites have it so."""
+
+    sites: list[SiteView]
+
+
 class StretchView(BaseModel):
     """Footage of a camera."""
 
@@ -96,6 +110,7 @@ class PlacedView(BaseModel):
     taken_back: list[CameraDayView] = Field(description="Camera-days that were on their way to deletion and stay")
     too_late: list[StretchView] = Field(description="Footage whose deletion had begun")
     deleted: list[StretchView] = Field(description="Footage of its time that was deleted before")
+    sites: list[SiteView] = Field(description="Where else it binds now; a site that did not answer learns of it when it does")
 
 
 class LiftingView(BaseModel):
@@ -103,6 +118,7 @@ class LiftingView(BaseModel):
 
     hold: HoldView
     waits_for_approval: bool
+    sites: list[SiteView] = Field(description="Which other sites know; one that did not answer holds on until it does")
 
 
 class LocksView(BaseModel):
@@ -171,31 +187,34 @@ async def place_hold(services: Given, by: By, wanted: HoldWanted) -> PlacedView:
         areas=tuple(wanted.areas),
         review=wanted.review,
     )
-    return PlacedView.model_validate(placed_json(await place(order, index=services.index, now_us=services.clock.now_us())))
+    placed = await place(order, index=services.index, now_us=services.clock.now_us(), sites=services.sites)
+    return PlacedView.model_validate(placed_json(placed))
 
 
-async def hold(services: Given, hold: HoldId) -> HoldView:
-    """One hold, with all that was done to it."""
-    return HoldView.model_validate(hold_json(hold_of(await services.index.record(HOLDS, hold))))
+async def hold(services: Given, hold: HoldId) -> KnownHoldView:
+    """One hold, with all that was done to it, and which other sites have it so."""
+    found = hold_of(await services.index.record(HOLDS, hold))
+    return KnownHoldView.model_validate(known_json(found, await services.sites.bound(found)))
 
 
 async def extend_hold(services: Given, by: By, hold: HoldId, wanted: Extension) -> PlacedView:
     """Moves the end of a standing hold on, or sets its review date."""
     signed = Signed(by, wanted.reason, services.clock.now_us())
     end_us = None if wanted.end is None else from_datetime(wanted.end)
-    longer = await extend(hold, signed, index=services.index, end_us=end_us, review=wanted.review)
+    longer = await extend(hold, signed, index=services.index, end_us=end_us, review=wanted.review, sites=services.sites)
     return PlacedView.model_validate(placed_json(longer))
 
 
 async def lift_hold(services: Given, by: By, hold: HoldId, why: Reason) -> LiftingView:
     """Lifts a hold, or asks for it where the tier of its footage wants a second person."""
-    lifting = await lift(hold, Signed(by, why.reason, services.clock.now_us()), index=services.index)
+    lifting = await lift(hold, Signed(by, why.reason, services.clock.now_us()), index=services.index, sites=services.sites)
     return LiftingView.model_validate(lifting_json(lifting))
 
 
-async def approve(services: Given, by: By, hold: HoldId) -> HoldView:
-    """Approves what another person asked for: the hold is lifted."""
-    return HoldView.model_validate(hold_json(await approve_lift(hold, by=by, index=services.index, now_us=services.clock.now_us())))
+async def approve(services: Given, by: By, hold: HoldId) -> KnownHoldView:
+    """Approves what another person asked for, at this site: the hold is lifted."""
+    lifting = await approve_lift(hold, by=by, index=services.index, now_us=services.clock.now_us(), sites=services.sites)
+    return KnownHoldView.model_validate(known_json(lifting.hold, lifting.sites))
 
 
 async def report_case(services: Given, case: Annotated[str, Query(min_length=1, max_length=256)]) -> list[ReportView]:

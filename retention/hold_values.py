@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retention.hold_report import HoldReport
+from retention.hold_sites import sites_json
 from retention.holds import Lifting, Placed
 from retention.taking_back import Stretch
 from segments.clock import iso
@@ -45,12 +46,18 @@ def placed_json(placed: Placed) -> dict[str, Any]:
         "taken_back": [{"camera": place.camera, "day": place.date.isoformat()} for place in back.camera_days],
         "too_late": _stretches(back.too_late),
         "deleted": _stretches(back.deleted),
+        "sites": sites_json(placed.sites),
     }
 
 
 def lifting_json(lifting: Lifting) -> dict[str, Any]:
     """A hold that was lifted, or waits for another person."""
-    return {"hold": hold_json(lifting.hold), "waits_for_approval": lifting.waits_for_approval}
+    return {"hold": hold_json(lifting.hold), "waits_for_approval": lifting.waits_for_approval, "sites": sites_json(lifting.sites)}
+
+
+def known_json(hold: Hold, sites: Mapping[str, str]) -> dict[str, Any]:
+    """A hold, and which other sites have it so."""
+    return {**hold_json(hold), "sites": sites_json(sites)}
 
 
 def report_json(report: HoldReport) -> dict[str, Any]:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple, Protocol
 
 from retention.held import Covered, archived_camera, cameras_of, covered_cameras
+from retention.hold_sites import NO_OTHERS, HoldSites
 from retention.rules import Rules, read_rules
 from retention.signed import Signed
 from retention.taking_back import TakenBack, TakingBack, take_back
 from segments.clock import day_of
 from segments.errors import BadInput, Conflict, NotFound, TryAgain
-from segments.hold import FOR_EVER_US, HOLDS, Hold, HoldChange, hold_of, hold_values
+from segments.hold import APPROVED, ASKED, FOR_EVER_US, HOLDS, LIFTED, Hold, HoldChange, hold_of, hold_values
 from segments.model import Camera
 from segments.ports import Cameras, Records
 from segments.record import Record, new_record
@@ -47,19 +48,21 @@ class HoldOrder:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A hold that binds. `empty_areas` have no camera yet; `back` is what it found on its way to deletion."""
+    """A hold that binds. `empty_areas` have no camera yet; `back`: what it found on its way to deletion; `sites`: see `HoldSites.tell`."""
 
     hold: Hold
     cameras: Sequence[str]
     empty_areas: Sequence[str]
     back: TakenBack
+    sites: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lifting(NamedTuple):
-    """A hold that was lifted, or (it stands) is to be lifted once another person approves."""
+    """A hold that was lifted, or (it stands) is to be lifted once another person approves. `sites`: see `HoldSites.tell`."""
 
     hold: Hold
     waits_for_approval: bool
+    sites: Mapping[str, str]
 
 
 class HoldIndex(TakingBack, Cameras, Records, Protocol):
@@ -70,8 +73,8 @@ class LiftIndex(Cameras, Records, Protocol):
     """What lifting one needs."""
 
 
-async def place(order: HoldOrder, *, index: HoldIndex, now_us: int) -> Placed:
-    """Writes a hold's record, and then takes back what it covers.
+async def place(order: HoldOrder, *, index: HoldIndex, now_us: int, sites: HoldSites = NO_OTHERS) -> Placed:
+    """Writes a hold's record, tells the other sites, and then takes back what it covers here.
 
     Raises BadInput before anything is written: a camera that nobody knows, more than `MOST_CAMERAS`, what `Hold` refuses. After TryAgain
     from the taking back the hold stands and binds: its text names it.
@@ -81,11 +84,20 @@ async def place(order: HoldOrder, *, index: HoldIndex, now_us: int) -> Placed:
     hold = _ordered(order, seen, now_us)
     await _refuse_unknown(order.cameras, index)
     hold = await _write(hold, index)
+    told = await sites.tell(hold)
     covered = await covered_cameras(hold, await read_rules(index), index)
-    return Placed(hold, [each.camera.id for each in covered], empty_areas, await _take_back(hold, covered, index, now_us))
+    return Placed(hold, [each.camera.id for each in covered], empty_areas, await _take_back(hold, covered, index, now_us), told)
 
 
-async def extend(hold_id: str, signed: Signed, *, index: HoldIndex, end_us: int | None = None, review: date | None = None) -> Placed:
+async def extend(
+    hold_id: str,
+    signed: Signed,
+    *,
+    index: HoldIndex,
+    end_us: int | None = None,
+    review: date | None = None,
+    sites: HoldSites = NO_OTHERS,
+) -> Placed:
     """Moves the end of a standing hold on, or sets the day it is looked at again. Raises BadInput for an end before the present one.
 
     Part of the time of a hold cannot be let go: place another one on what is to stay, and lift this one.
@@ -101,22 +113,25 @@ async def extend(hold_id: str, signed: Signed, *, index: HoldIndex, end_us: int 
         return _noted(longer, signed, " and ".join(what))
 
     hold = await _change(hold_id, change, index)
+    told = await sites.tell(hold)
     covered = await covered_cameras(hold, await read_rules(index), index)
-    return Placed(hold, [each.camera.id for each in covered], (), await _take_back(hold, covered, index, signed.now_us))
+    return Placed(hold, [each.camera.id for each in covered], (), await _take_back(hold, covered, index, signed.now_us), told)
 
 
-async def lift(hold_id: str, signed: Signed, *, index: LiftIndex) -> Lifting:
-    """Lifts a hold. Where the tier of a camera of it asks for two persons, only notes the wish: another person has to approve it."""
+async def lift(hold_id: str, signed: Signed, *, index: LiftIndex, sites: HoldSites = NO_OTHERS) -> Lifting:
+    """Lifts a hold. Where the tier of a camera of it asks for two persons, only notes the wish: another person has to approve it, here."""
     _refuse_unsigned(signed)
     hold = hold_of(await index.record(HOLDS, hold_id))
     _refuse_lifted(hold)
     if not await _needs_two(hold, index, signed.now_us):
-        return Lifting(await _change(hold_id, lambda present: _lifted(present, signed, signed.now_us), index), waits_for_approval=False)
+        lifted = await _change(hold_id, lambda present: _lifted(present, signed), index)
+        return Lifting(lifted, waits_for_approval=False, sites=await sites.tell(lifted))
     await _ask(hold_id, signed, index)
-    return Lifting(await _change(hold_id, lambda present: _noted(present, signed, "asked to lift"), index), waits_for_approval=True)
+    asked = await _change(hold_id, lambda present: _noted(present, signed, ASKED), index)
+    return Lifting(asked, waits_for_approval=True, sites=await sites.tell(asked))
 
 
-async def approve_lift(hold_id: str, *, by: str, index: Records, now_us: int) -> Hold:
+async def approve_lift(hold_id: str, *, by: str, index: Records, now_us: int, sites: HoldSites = NO_OTHERS) -> Lifting:
     """Lifts a hold that another person asked to lift; raises NotFound if nobody did, BadInput if it was the same person."""
     asked = (await index.record(LIFTINGS, hold_id)).values
     wish = Signed(asked["by"], asked["reason"], asked["asked_us"])
@@ -124,8 +139,9 @@ async def approve_lift(hold_id: str, *, by: str, index: Records, now_us: int) ->
         raise BadInput("who approves is missing")
     if _same_person(by, wish.by):
         raise BadInput(f"{wish.by} asked to lift hold {hold_id}: another person has to approve it")
-    approval = Signed(by, wish.reason, now_us)
-    return await _change(hold_id, lambda hold: _noted(replace(_lifted(hold, wish, now_us), approved_by=by), approval, "approved"), index)
+    wish, approval = wish._replace(now_us=now_us), Signed(by, wish.reason, now_us)
+    lifted = await _change(hold_id, lambda hold: _noted(replace(_lifted(hold, wish), approved_by=by), approval, APPROVED), index)
+    return Lifting(lifted, waits_for_approval=False, sites=await sites.tell(lifted))
 
 
 async def stay_covered(camera: Camera, *, records: Records) -> list[str]:
@@ -167,7 +183,7 @@ async def _refuse_unknown(cameras: Sequence[str], index: LiftIndex) -> None:
 
 def _ordered(order: HoldOrder, seen: tuple[str, ...], now_us: int) -> Hold:
     return Hold(
-        id=f"h-{day_of(now_us):%Y%m%d}-{secrets.token_hex(3)}",
+        id=f"h-{day_of(now_us):%Y%m%d}-{secrets.token_hex(6)}",
         case=order.case,
         reason=order.reason,
         placed_by=order.by,
@@ -188,7 +204,7 @@ async def _write(hold: Hold, index: Records) -> Hold:
             await index.put_record(new_record(HOLDS, hold.id, hold_values(hold)))
             return hold
         except Conflict:
-            hold = replace(hold, id=f"{hold.id.rpartition('-')[0]}-{secrets.token_hex(3)}")
+            hold = replace(hold, id=f"{hold.id.rpartition('-')[0]}-{secrets.token_hex(6)}")
     raise TryAgain("no free id was found for the hold")
 
 
@@ -202,15 +218,18 @@ async def _take_back(hold: Hold, covered: Sequence[Covered], index: HoldIndex, n
 # --- changing
 
 
-def _lifted(hold: Hold, signed: Signed, now_us: int) -> Hold:
+def _lifted(hold: Hold, signed: Signed) -> Hold:
     _refuse_lifted(hold)
-    lifted = replace(hold, lifted_us=now_us, lifted_by=signed.by, lifted_reason=signed.reason)
-    return _noted(lifted, signed._replace(now_us=now_us), "lifted")
+    noted = _noted(hold, signed, LIFTED)
+    return replace(noted, lifted_us=noted.changes[-1].at_us, lifted_by=signed.by, lifted_reason=signed.reason)
 
 
 def _noted(hold: Hold, signed: Signed, what: str) -> Hold:
+    """With one more change, which is later than all before, also where those were made by the clocks of other sites."""
     _refuse_unsigned(signed)
-    return replace(hold, changes=(*hold.changes, HoldChange(signed.now_us, signed.by, what, signed.reason)))
+    at_us = max([signed.now_us, *(change.at_us + 1 for change in hold.changes)])
+    over = tuple(change.mark for change in hold.changes if change.prolongs) if what == LIFTED else ()
+    return replace(hold, changes=(*hold.changes, HoldChange(at_us, signed.by, what, signed.reason, over)))
 
 
 def _refuse_lifted(hold: Hold) -> None:

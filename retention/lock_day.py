@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from retention.held import CameraDay, rows_within
-from retention.pace import Pace
 from retention.rules import standing_holds
 from segments.errors import NotFound, Refused, TryAgain
 from segments.hold import Hold, holding
 from segments.model import Camera, Row, RowPosition, Span
+from segments.pace import Pace
 from segments.ports import LegalHolds, ReadRows, Records
 from segments.usage import UsageSum
 

@@ -14,7 +14,6 @@ from typing import NamedTuple, Protocol
 from retention.held import HeldIndex, kept_days, may_touch, span_until
 from retention.lock_day import DayLocker, LockDay
 from retention.lock_progress import LOCKS, LockProgress, progress_of, write_progress
-from retention.pace import Pace
 from retention.plan import Circumstances, first_look_us
 from retention.rules import Rules, read_rules
 from segments.clock import Clock, day_of, day_start_us
@@ -22,6 +21,7 @@ from segments.duty import Duty
 from segments.errors import BadInput
 from segments.hold import HOLDS, Hold, hold_of
 from segments.model import Camera, Span
+from segments.pace import Pace
 from segments.ports import CameraChanges, LegalHolds, Records
 from segments.shards import CAMERA_BUCKETS
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from retention.copies import NO_COPIES, Copies
 from retention.plan import Circumstances, DayPlan, plan_day
 from retention.policy import in_force
 from retention.rules import Rules, read_rules
 from segments.clock import Clock
 from segments.errors import NotFound
-from segments.model import Batch, Camera, Row
+from segments.model import Batch, Camera, Row, RowPosition
 from segments.ports import BatchRows, Cameras, ReadRows, Records
 
 ROWS_AT_ONCE = 10_000
@@ -33,12 +34,17 @@ def none_pressed() -> Collection[tuple[str, date]]:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The rules as they were read; `now_us` and `asked_ns` are wall and monotonic clock from before the reading."""
+    """The rules as they were read; `now_us` and `asked_ns` are wall and monotonic clock from before the reading.
+
+    `unheard`: other sites whose holds may not be among them, each with a sentence; `copies` is asked about copies there.
+    """
 
     rules: Rules
     now_us: int
     asked_ns: int
     pressed: Collection[tuple[str, date]] = ()
+    copies: Copies = NO_COPIES
+    unheard: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def policy(self) -> int:
@@ -55,10 +61,16 @@ class Look:
         return self.rules.circumstances(camera, self.now_us, archived=archived, pressed=(camera.id, day) in self.pressed)
 
 
-async def look(index: Records, clock: Clock, pressed: Pressed = none_pressed) -> Look:
-    """Reads the rules now; they hold every change that was answered before this was called."""
+async def look(
+    index: Records, clock: Clock, pressed: Pressed = none_pressed, copies: Copies = NO_COPIES, *, heard_within_s: float = 0.0
+) -> Look:
+    """Reads the rules now; they hold every change that was answered before this was called, here and at every site that is heard.
+
+    `heard_within_s`: what others said so long ago will do, for who removes nothing by this look.
+    """
     now_us, asked_ns = clock.now_us(), clock.monotonic_ns()
-    return Look(await read_rules(index), now_us, asked_ns, pressed())
+    unheard = await copies.hear(heard_within_s)
+    return Look(await read_rules(index), now_us, asked_ns, pressed(), copies, unheard)
 
 
 async def known_camera(index: Cameras, looked: Look, camera_id: str) -> tuple[Camera, bool]:
@@ -72,7 +84,28 @@ async def known_camera(index: Cameras, looked: Look, camera_id: str) -> tuple[Ca
 async def plan(index: Cameras, looked: Look, camera_id: str, day: date, rows: Sequence[Row]) -> DayPlan:
     """A verdict for each of these rows, by the camera as it is in the archive now. Raises BadInput if no policy binds."""
     camera, archived = await known_camera(index, looked, camera_id)
-    return plan_day(camera, day, rows, looked.circumstances(camera, day, archived=archived))
+    return (await planned(looked, camera, day, rows, archived=archived))[0]
+
+
+async def planned(
+    looked: Look, camera: Camera, day: date, rows: Sequence[Row], *, archived: bool
+) -> tuple[DayPlan, Mapping[RowPosition, str]]:
+    """The same of a camera that is known, and what those rows wait for that would go but for a copy, or a hold that may be elsewhere.
+
+    Only about what would go other sites are asked, also past its ceiling: its receipt says whether a copy was missing.
+    """
+    around = looked.circumstances(camera, day, archived=archived)
+    without = plan_day(camera, day, rows, around)
+    short = await _short(looked, camera.id, day, without.going, max(choice.tier.copies for choice in around.chosen))
+    return (plan_day(camera, day, rows, replace(around, short=short)) if short else without), short
+
+
+async def _short(looked: Look, camera: str, day: date, going: Sequence[Row], copies: int) -> Mapping[RowPosition, str]:
+    if not going:
+        return {}
+    if looked.unheard:
+        return dict.fromkeys((row.position for row in going), "; ".join(looked.unheard.values()))
+    return await looked.copies.short(camera, day, going, copies) if copies > 1 else {}
 
 
 async def rows_of(index: ReadRows, camera: str, day: date) -> list[Row]:

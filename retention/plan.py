@@ -28,7 +28,7 @@ class Why(StrEnum):
     KEPT = "kept"
     """It may go, but is not due."""
     COPIES = "copies"
-    """It is due, and a copy is missing that its tier asks for; until its ceiling it waits for that."""
+    """It is due, and a copy is missing that its tier asks for, or another site may hold it; until its ceiling it waits for that."""
     PRESSURE = "pressure"
     """It may go, and the pool needs the room."""
     DUE = "due"
@@ -55,7 +55,10 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What verdicts depend on beside the segment. `short`: the positions of rows that miss a copy; `pressed`: its pool needs the room."""
+    """What verdicts depend on beside the segment. `short`: the positions of rows that miss a copy, or may be held elsewhere.
+
+    `pressed`: its pool needs the room.
+    """
 
     now_us: int
     zone: tzinfo
@@ -125,17 +128,18 @@ def first_look_us(day: date, circumstances: Circumstances) -> int:
     return times.floor_us if circumstances.pressed else times.keep_us
 
 
-def sentence(verdict: Verdict, holds: Sequence[Hold] = ()) -> str:
-    """A verdict for people: what, why, and until when. `holds`: where the names of cases are found."""
+def sentence(verdict: Verdict, holds: Sequence[Hold] = (), *, waits_for: str = "") -> str:
+    """A verdict for people: what, why, and until when. `holds`: where the names of cases are found; `waits_for`: which copy is missing."""
     times, choice = verdict.due, verdict.due.choice
     if verdict.why is Why.HELD:
         cases = ", ".join(f"{hold.id} (case {hold.case})" for hold in holds if hold.id in verdict.holds) or ", ".join(verdict.holds)
         return f"stays: held by {cases}; without that it would fall due on {iso(times.keep_us)} by {choice}"
+    missing = waits_for or "a copy is missing"
     return {
         Why.FLOOR: f"stays: it may not go before {iso(times.floor_us)} and falls due on {iso(times.keep_us)}, by {choice}",
         Why.KEPT: f"stays: it falls due on {iso(times.keep_us)}, by {choice}; only pressure could take it sooner",
-        Why.COPIES: f"stays: due since {iso(times.keep_us)} by {choice}, but a copy is missing; it goes by {iso(times.ceiling_us)}",
+        Why.COPIES: f"stays: due since {iso(times.keep_us)} by {choice}, but {missing}; it goes by {iso(times.ceiling_us)}",
         Why.PRESSURE: f"goes: its pool needs the room, and its floor ended on {iso(times.floor_us)}, by {choice}",
         Why.DUE: f"goes: due since {iso(times.keep_us)}, by {choice}",
-        Why.CEILING: f"goes: past its ceiling of {iso(times.ceiling_us)}, by {choice}, though a copy is missing",
+        Why.CEILING: f"goes: past its ceiling of {iso(times.ceiling_us)}, by {choice}, though {missing}",
     }[verdict.why]

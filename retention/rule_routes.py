@@ -95,7 +95,7 @@ async def withdraw_policy(services: Given, by: By, version: Annotated[int, Path(
 
 async def explain_camera(services: Given, camera: CameraId, day: DayQuery = None) -> dict[str, Any]:
     """Which rule wins for a camera and why, what holds it, and for a UTC day when each part of it goes or went."""
-    return (await explain(services.index, camera, day, now_us=services.clock.now_us())).as_json()
+    return (await explain(services.index, camera, day, now_us=services.clock.now_us(), copies=services.copies)).as_json()
 
 
 async def _proposal(services: Given, by: str, wanted: PlanWanted) -> Proposal:

@@ -49,7 +49,7 @@ async def how_it_stands(services: Given) -> dict[str, Any]:
 async def would_begin(services: Given, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[dict[str, Any]]:
     """What a sweep would begin now, camera-day by camera-day, and why; so many at most. Nothing is written."""
     found: list[dict[str, Any]] = []
-    async for planned in dry_run(services.index, services.clock):
+    async for planned in dry_run(services.index, services.clock, copies=services.copies):
         found.append(plan_values(planned))
         if len(found) == limit:
             break

@@ -59,6 +59,16 @@ class Status:
     last: Sequence[Receipt]
 
     @property
+    def waiting(self) -> int:
+        """Camera-days that are due and wait for a copy, or for a site that may hold them, as the sweeps said last."""
+        return sum(sweep.waiting for sweep in self.sweeps)
+
+    @property
+    def waiting_since_us(self) -> int:
+        """Since when the first of them has been due; 0 if none waits."""
+        return min((sweep.waiting_since_us for sweep in self.sweeps if sweep.waiting), default=0)
+
+    @property
     def is_wrong(self) -> bool:
         """Whether somebody has to look: a review is due, a batch does not go on, or a clock is not believed."""
         return bool(self.reviews or self.stuck or self.clocks)
@@ -74,6 +84,7 @@ class Status:
             "batches": dict(self.batches),
             "stuck": [{"camera": each.camera, "day": each.day.isoformat(), "finding": each.finding} for each in self.stuck],
             "clocks_held": dict(self.clocks),
+            "waiting_for_copies": {"camera_days": self.waiting, "since": iso(self.waiting_since_us) if self.waiting else None},
             "sweeps": [_sweep_json(each) for each in self.sweeps],
             "last_receipts": [_receipt_json(each) for each in self.last],
         }

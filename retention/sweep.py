@@ -13,13 +13,15 @@ from functools import partial
 from typing import Protocol
 
 from retention.clock_notes import note_clock
+from retention.copies import NO_COPIES, Copies
 from retention.deletion import Deletion, DeletionIndex
 from retention.due_days import DueDays, DueIndex
 from retention.look import Look, Pressed, look, none_pressed
+from retention.plan import Why
 from retention.removal import Pools
 from retention.sweep_clock import Reading
-from retention.sweep_values import Step, SweepEvent, SweepSettings, SweepShard
-from retention.whole_day import begins, next_us
+from retention.sweep_values import LOOK_GOOD_S, Step, SweepEvent, SweepSettings, SweepShard
+from retention.whole_day import again_us, begins
 from segments.clock import US_PER_S, Clock
 from segments.errors import BadInput, Conflict, KeepsightError, TryAgain
 from segments.model import Batch, BatchState, Partition, PartitionKind
@@ -60,7 +62,10 @@ class Round:
 
 
 class Sweep:
-    """The sweep of one shard. `seen` is told of every step, `pressed` says what may go early; `synchronised`: is there a time source?"""
+    """The sweep of one shard. `seen` is told of every step, `pressed` says what may go early; `synchronised`: is there a time source?
+
+    `waits`: since when camera-days that it has planned have been due and wait for copies, or for a site that may hold them.
+    """
 
     def __init__(
         self,
@@ -72,6 +77,7 @@ class Sweep:
         settings: SweepSettings,
         seen: Callable[[SweepEvent], None] = lambda _: None,
         pressed: Pressed = none_pressed,
+        copies: Copies = NO_COPIES,
         synchronised: Callable[[], bool] = lambda: True,
     ) -> None:
         self._shard = shard
@@ -80,9 +86,13 @@ class Sweep:
         self._settings = settings
         self._seen = seen
         self._pressed = pressed
+        self._copies = copies
         self._synchronised = synchronised
         self._due = DueDays(shard, index)
-        self._deletion = Deletion(shard, index=index, pools=pools, clock=clock, settings=settings, pressed=pressed, seen=self._count)
+        self._deletion = Deletion(
+            shard, index=index, pools=pools, clock=clock, settings=settings, pressed=pressed, copies=copies, seen=self._count
+        )
+        self.waits: dict[Partition, int] = {}
         self._steps: Counter[Step] = Counter()
         self._deleted: Counter[str] = Counter()
         self._open: dict[Partition, None] = {}
@@ -148,7 +158,7 @@ class Sweep:
         room = min(self._settings.open_batches - len(self._open), BEGUN_A_ROUND)
         if room <= 0:
             return ""
-        looked = await look(self._index, self._clock, self._pressed)
+        looked = await look(self._index, self._clock, self._pressed, self._copies, heard_within_s=LOOK_GOOD_S)
         try:
             found = await self._due.some(looked, room, without=self._open)
         except BadInput as error:
@@ -159,9 +169,12 @@ class Sweep:
     async def _plan(self, looked: Look, each: Partition) -> None:
         self._open[each] = None  # also where the answer is lost: it may be there
         planned = await self._deletion.begin(looked, each.camera, each.date)
+        self.waits.pop(each, None)
+        if waiting := [verdict.due.keep_us for _, verdict in planned.verdicts if verdict.why is Why.COPIES]:
+            self.waits[each] = min(waiting)
         if not begins(planned, looked.now_us):
             del self._open[each]
-            self._due.rest(each, looked, next_us(planned, looked.now_us))
+            self._due.rest(each, looked, again_us(planned, looked.now_us))
 
     # --- one by one
 

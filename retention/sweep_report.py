@@ -35,6 +35,10 @@ class SweepReport:
     held: str = ""
     deleted_segments: int = 0
     deleted_bytes: int = 0
+    waiting: int = 0
+    """Camera-days that are due and wait for a copy, or for a site that may hold them."""
+    waiting_since_us: int = 0
+    """Since when the first of them has been due; 0 if none waits."""
 
 
 async def why_not_started(records: Records, now_us: int) -> str:

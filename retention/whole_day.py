@@ -8,15 +8,25 @@ a ceiling, and not for what pressure takes.
 from __future__ import annotations
 
 from retention.plan import DayPlan, Why
-from segments.clock import US_PER_DAY
+from segments.clock import US_PER_DAY, US_PER_HOUR
 
 WAIT_US = US_PER_DAY
 """For so long at most what is due waits for the rest of its camera-day."""
+
+COPIES_AGAIN_US = US_PER_HOUR
+"""A missing copy is asked for again after this."""
 
 
 def next_us(planned: DayPlan, now_us: int) -> int:
     """When the camera-day should be planned again, because more of it may go then; 0 if that is not known (held, or empty)."""
     return min((verdict.until_us for _, verdict in planned.verdicts if verdict.until_us > now_us), default=0)
+
+
+def again_us(planned: DayPlan, now_us: int) -> int:
+    """The same, but sooner where it may be a copy that comes."""
+    if any(verdict.why is Why.COPIES for _, verdict in planned.verdicts):
+        return min(next_us(planned, now_us), now_us + COPIES_AGAIN_US)
+    return next_us(planned, now_us)
 
 
 def begins(planned: DayPlan, now_us: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -15,15 +16,28 @@ HOLDS = "hold"
 """The kind of their records."""
 FOR_EVER_US = 1 << 62
 """The end of a hold that has none."""
+LIFTED, ASKED, APPROVED = "lifted", "asked to lift", "approved"
+"""What changes that end a hold, or prepare that, are called; all others prolong it, or show that it is still needed."""
 
 
 class HoldChange(NamedTuple):
-    """What was done to a hold after it was placed, by whom and why."""
+    """What was done to a hold after it was placed, by whom and why. `over`: of a lifting, the marks of the changes it was decided over."""
 
     at_us: int
     by: str
     what: str
     why: str
+    over: tuple[str, ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """What it is called in `over`: a short hash of what it says."""
+        return hashlib.blake2b(repr(self[:4]).encode(), digest_size=8).hexdigest()
+
+    @property
+    def prolongs(self) -> bool:
+        """Whether a lifting that was decided without it leaves the hold standing."""
+        return self.what not in (LIFTED, ASKED, APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +107,5 @@ def hold_of(record: Record) -> Hold:
     """The hold of a record."""
     values = record.values
     lists = {name: tuple(values[name]) for name in ("cameras", "areas", "seen")}
-    changes = tuple(HoldChange(*change) for change in values["changes"])
+    changes = tuple(HoldChange(at_us, by, what, why, *map(tuple, over)) for at_us, by, what, why, *over in values["changes"])
     return Hold(**values | lists | {"review": date.fromisoformat(values["review"]) if values["review"] else None, "changes": changes})

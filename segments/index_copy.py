@@ -11,7 +11,7 @@ in the target, and is named.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -60,10 +60,20 @@ class Copied:
     written: int = 0
 
 
+BUT_FOOTAGE = Copied(PartitionKind.BATCHES)
+"""Begun so, a copy carries all but footage: no runs, no rows, no states."""
+
+
 async def copy_index(
-    source: CopySource, target: CopyTarget, clock: Clock, *, so_far: Copied = Copied(), progress: Callable[[Copied], None] | None = None
+    source: CopySource,
+    target: CopyTarget,
+    clock: Clock,
+    *,
+    so_far: Copied = Copied(),
+    kinds: Collection[str] = KINDS,
+    progress: Callable[[Copied], None] | None = None,
 ) -> Copied:
-    """Carries what `so_far` has not; tells the progress after each step. Idempotent.
+    """Carries what `so_far` has not, and records of these `kinds`; tells the progress after each step. Idempotent.
 
     A passing fault is waited for about 13 s, then raised as TryAgain; Refused is raised at once. Conflict: another changed a batch of the
     target, or takes epochs of the source, at the same moment.
@@ -72,7 +82,7 @@ async def copy_index(
     await work.spend_epochs()
     for bucket in range(CAMERA_BUCKETS):
         await work.archive(bucket)
-    so_far = replace(so_far, written=so_far.written + await work.records())
+    so_far = replace(so_far, written=so_far.written + await work.records(kinds))
     async for written in work.receipts():
         so_far = replace(so_far, written=so_far.written + written)
         if progress is not None:
@@ -101,7 +111,7 @@ class _Copy:
 
         The highest is learnt by taking one more.
         """
-        epoch = await patiently(partial(_one_more_epoch, self._source, self._clock), self._clock)
+        epoch = await patiently(partial(one_more_epoch, self._source, self._clock), self._clock)
         await patiently(partial(self._target.spend_epochs, epoch), self._clock)
 
     async def archive(self, bucket: int) -> None:
@@ -115,10 +125,10 @@ class _Copy:
             else:
                 await patiently(partial(self._target.put_credential, camera_id, value), self._clock)
 
-    async def records(self) -> int:
-        """All records, of every kind; returns how many were written."""
+    async def records(self, kinds: Collection[str]) -> int:
+        """All records of these kinds, in the order of `KINDS`; returns how many were written."""
         written = 0
-        for kind in KINDS:
+        for kind in [kind for kind in KINDS if kind in kinds]:
             present = {record.id: record.text for record in await records_of(self._target, kind, self._clock)}
             for record in await records_of(self._source, kind, self._clock):
                 if present.get(record.id) != record.text:
@@ -180,7 +190,8 @@ class _Copy:
                 await patiently(partial(_put_batch, self._target, item), self._clock)
 
 
-async def _one_more_epoch(index: Leases, clock: Clock) -> int:
+async def one_more_epoch(index: Leases, clock: Clock) -> int:
+    """A new epoch, higher than all that were given; raises Conflict if another takes one so at the same moment."""
     duty = Duty("index-copy")
     seen = await index.lease(duty)
     lease = await index.acquire(duty, "index-copy", seen=seen, now_us=clock.now_us(), ttl_us=US_PER_S)

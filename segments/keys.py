@@ -15,6 +15,9 @@ from segments.errors import BadInput
 CAMERA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a camera id may be: safe in a key, a URL and a file name. 20-digit GB/T 28181 codes are."""
 
+OUR_FOLDER = "_keepsight/"
+"""Where in a pool lies what is ours and no footage (backups); no camera can be called so."""
+
 _KEY = re.compile(
     r"(?P<camera>[A-Za-z0-9][A-Za-z0-9_.-]{0,63})/(?P<day>\d{4}-\d\d-\d\d)/(?P<run>[A-Za-z0-9][A-Za-z0-9_.-]{0,95})/"
     r"(?P<hour>\d\d)/(?P<minute>\d\d)-(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?Z\.(?P<counter>\d{1,9})\.mp4(?P<end>_end)?"

@@ -63,6 +63,7 @@ class Camera:
     twice: bool = False
     """Whether it is recorded in both lanes, by recorders of two nodes, so that the loss of one costs no frame."""
     added_us: int = 0
+    home: str = ""  # the site whose camera it is, and whose archive decides what it is; empty: this one
 
 
 @dataclass(frozen=True, slots=True)

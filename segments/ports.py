@@ -90,7 +90,7 @@ class ListObjects(Protocol):
 
 
 class DeleteObjects(Protocol):
-    """Removal. The door out is its only caller in the product."""
+    """Removal. Its callers in the product are the door out, and healing, which puts good bytes in the place of damaged ones (ADR 0029)."""
 
     async def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Removes up to 1,000 objects; a missing one counts as removed. Returns reason by key for those that were refused."""
@@ -105,7 +105,7 @@ class ObjectVersion(NamedTuple):
 
 
 class Versions(Protocol):
-    """All that a store keeps, older versions and marks of deletions included. The door out is the only caller of its removal."""
+    """All that a store keeps, older versions and marks of deletions included. The callers of its removal are those of `DeleteObjects`."""
 
     def versions(self, prefix: str) -> AsyncIterator[ObjectVersion]:
         """All versions of all objects whose key starts with `prefix`, in no order; an object that is there when it begins is not missed."""
@@ -127,7 +127,17 @@ class LegalHolds(Protocol):
         """Whether it is set; raises as `set_legal_hold` does."""
 
 
-class ObjectStore(PutObject, ReadObject, ListObjects, DeleteObjects, Versions, LegalHolds, Protocol):
+class SignLinks(Protocol):
+    """Links that open one object without a login, for a short time."""
+
+    async def link(self, key: str, version: str, seconds: int) -> str | None:
+        """An address that gives the bytes of this object, ranges too, for so many seconds; whether it is there is not asked.
+
+        None where the pool has no links. Whoever has a link can use it: it is as good as the object's bytes.
+        """
+
+
+class ObjectStore(PutObject, ReadObject, ListObjects, DeleteObjects, Versions, LegalHolds, SignLinks, Protocol):
     """All abilities of a pool; callers ask for the least they need."""
 
 
@@ -139,7 +149,7 @@ WRITE_LIMIT_S = 10.0
 
 
 class WriteRows(Protocol):
-    """Rows in. Called by segments/commit.py, the index rebuild, and where a deletion is taken back. See `WRITE_LIMIT_S`."""
+    """Rows in. Called by segments/commit.py, the index rebuild, where a deletion is taken back, and by healing. See `WRITE_LIMIT_S`."""
 
     async def publish(self, row: Row) -> None:
         """Writes a row (idempotent; the newest write of a key wins); it survives a power cut when this returns."""

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from segments.clock import Clock, day_of
 from segments.errors import BadInput, DataDamaged, NotFound
-from segments.keys import SegmentKey, parse_key, parse_run
+from segments.keys import OUR_FOLDER, SegmentKey, parse_key, parse_run
 from segments.model import Run
 from segments.patience import patiently, some_at_once
 from segments.ports import Batches, Leases, ListObjects, Runs, WriteRows
@@ -102,7 +102,8 @@ async def _keys(objects: ListObjects, clock: Clock, after: str) -> AsyncIterator
     while cursor is not None:
         page = await patiently(partial(objects.list, "", after=cursor), clock)
         for listed in page.items:
-            yield listed.key
+            if not listed.key.startswith(OUR_FOLDER):
+                yield listed.key
         cursor = page.next
 
 

@@ -7,7 +7,26 @@ from typing import Any, NamedTuple
 
 from segments.errors import DataDamaged
 
-KINDS = ("policy", "hold", "formerly", "sweep", "sweep-clock", "breach", "pressed", "lifting", "locks")
+KINDS = (
+    "policy",
+    "hold",
+    "formerly",
+    "sweep",
+    "sweep-clock",
+    "breach",
+    "pressed",
+    "lifting",
+    "locks",
+    "backup",
+    "copy",
+    "copy-lag",
+    "copy-day",
+    "takeover",
+    "taken",
+    "site",
+    "scrub",
+    "damage",
+)
 """All kinds of records: who goes through a whole index goes through these."""
 
 

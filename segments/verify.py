@@ -17,7 +17,7 @@ from segments.clock import Clock
 from segments.commit import COMMIT_DEADLINE_S
 from segments.compare import LOSSES, CameraDay, Difference, Finding, Kind, Level, compare
 from segments.errors import DataDamaged, NotFound
-from segments.keys import SegmentKey, day_prefix
+from segments.keys import OUR_FOLDER, SegmentKey, day_prefix
 from segments.model import Row, RowPosition
 from segments.patience import patiently, some_at_once
 from segments.ports import Batches, Cameras, ReadRows, Runs
@@ -118,7 +118,7 @@ async def _in_pool(sides: Sides) -> AsyncIterator[str]:
     while (page := await patiently(partial(sides.pool.objects.list, "", after=after, limit=1), sides.clock)).items:
         camera, slash, _ = page.items[0].key.partition("/")
         after = f"{camera}0" if slash else camera
-        if slash:
+        if slash and f"{camera}/" != OUR_FOLDER:
             yield camera
 
 

@@ -12,6 +12,8 @@ from tests.hold_races import DELETION, HOLD, Race, Schedule, Turn, memory_race
 
 DELETION_CALLS, HOLD_CALLS = 50, 18
 """A little more than each of them makes when the other does not come between."""
+ASKING_CALLS = 62
+"""The same of a deletion that asks another site."""
 
 
 async def every_interleaving(*, deleting: type[Deletion] = Deletion, most_turns: int | None = None) -> tuple[int, dict[str, list[str]]]:
@@ -67,9 +69,9 @@ def _world(race: Race) -> str:
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
-def cuts(every: int = 1) -> Iterable[Schedule]:
+def cuts(every: int = 1, *, deletion_calls: int = DELETION_CALLS) -> Iterable[Schedule]:
     """Each of the two goes up to each of its calls (or each so many), then the other to its end, then the first."""
-    for first, second, most in ((DELETION, HOLD, DELETION_CALLS), (HOLD, DELETION, HOLD_CALLS)):
+    for first, second, most in ((DELETION, HOLD, deletion_calls), (HOLD, DELETION, HOLD_CALLS)):
         yield from ((Turn(first, calls), Turn(second), Turn(first)) for calls in range(0, most, every))
 
 

@@ -57,7 +57,7 @@ _UNSEEN = frozenset(
     | {(HOLD, "records", HOLDS)}
 )
 """Calls of one that the other neither sees nor can change the answer of."""
-_ID = re.compile(r"h-\d{8}-[0-9a-f]{6}")
+_ID = re.compile(r"h-\d{8}-[0-9a-f]{12}")
 
 
 class Turn(NamedTuple):

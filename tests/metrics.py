@@ -8,12 +8,16 @@ from pathlib import Path
 from prometheus_client import generate_latest
 
 from deploy.health import Health
+from deploy.metrics.backup import BackupMetrics
+from deploy.metrics.copies import CopyMetrics
 from deploy.metrics.machine import MachineMetrics
 from deploy.metrics.node import NodeMetrics
 from deploy.metrics.probes import PoolProbes
 from deploy.metrics.program import ProgramMetrics
 from deploy.metrics.requests import RequestMetrics
 from deploy.metrics.retention import RetentionMetrics
+from deploy.metrics.scrub import ScrubMetrics
+from deploy.metrics.sites import SiteMetrics
 from deploy.metrics.stores import StoreMetrics
 from deploy.monitored import monitored
 from deploy.settings import Settings
@@ -34,6 +38,10 @@ def node_program() -> ProgramMetrics:
     StoreMetrics(program.registry, clock)
     NodeMetrics(program.registry)
     RetentionMetrics(program.registry)
+    ScrubMetrics(program.registry)
+    SiteMetrics(program.registry)
+    CopyMetrics(program.registry, clock)
+    BackupMetrics(program.registry, Settings())
     PoolProbes(program.registry, Settings(), {"main": MemoryObjects()}, clock)
     _all_programs(program)
     return program

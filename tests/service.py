@@ -266,9 +266,10 @@ def moment(us: int) -> str:
 
 
 def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """TOML of sections whose values are JSON's; a section named `pools` has sections of its own."""
+    """TOML of sections whose values are JSON's; sections named `pools` and `sites` have sections of their own."""
     lines = []
     for name, values in sections.items():
-        for table, items in [(name, values)] if name != "pools" else [(f"pools.{pool}", items) for pool, items in values.items()]:
+        nested = name in ("pools", "sites")
+        for table, items in [(f"{name}.{part}", items) for part, items in values.items()] if nested else [(name, values)]:
             lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in items.items() if value is not None), ""]
     return "\n".join(lines)

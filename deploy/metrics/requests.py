@@ -1,4 +1,7 @@
-"""What the API counts: requests by route template, and its calls for the live edge. No label ever holds a camera or a path."""
+"""What the API counts: requests by route template, and its calls for the live edge and to other sites.
+
+No label ever holds a camera or a path.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.metrics.stores import CallMetrics, Counted
+from playback.elsewhere import Elsewhere
 from playback.live import LiveFootage
 from segments.clock import Clock
 
@@ -31,10 +35,15 @@ class RequestMetrics:
         )
         self._under_way = Gauge("keepsight_api_requests_under_way", "Requests being answered now.", registry=registry)
         self._live = CallMetrics(registry, clock, "live_edge", what="the uploaders, for footage that is not indexed yet,")
+        self._elsewhere = CallMetrics(registry, clock, "elsewhere", what="other sites, for footage that is not here,")
 
     def live(self, live: LiveFootage) -> LiveFootage:
         """The live edge, counted."""
         return cast("LiveFootage", Counted(live, self._live))
+
+    def elsewhere(self, elsewhere: Elsewhere) -> Elsewhere:
+        """The other sites, counted: `instead` is what is asked of them for segments that a pool of here should give."""
+        return cast("Elsewhere", Counted(elsewhere, self._elsewhere))
 
     def app(self, app: ASGIApp) -> ASGIApp:
         """The application, its requests counted."""

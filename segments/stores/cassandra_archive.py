@@ -18,10 +18,10 @@ from segments.stores.partitions import areas_around, cut_page, page_limit
 
 _FIELDS = (
     "name, url, camera_class, area, areas, owner, latitude, longitude, tier, tags, enabled, sound, transport, trust_clock, "
-    "pool, twice, added_us"
+    "pool, twice, added_us, home"
 )
 _CAMERA = f"id, {_FIELDS.replace(' areas,', '')}"
-_ADD = f"INSERT INTO camera (bucket, id, {_FIELDS}) VALUES ({'?, ' * 18}?) IF NOT EXISTS"
+_ADD = f"INSERT INTO camera (bucket, id, {_FIELDS}) VALUES ({'?, ' * 19}?) IF NOT EXISTS"
 _SET = f"UPDATE camera SET {_FIELDS.replace(',', ' = ?,')} = ? WHERE bucket = ? AND id = ? IF EXISTS"
 _REMOVE = "DELETE FROM camera WHERE bucket = ? AND id = ? IF EXISTS"
 _ONE = f"SELECT {_CAMERA} FROM camera WHERE bucket = ? AND id = ?"
@@ -144,10 +144,10 @@ def _values(camera: Camera, position: tuple[object, object]) -> tuple[object, ..
     areas = areas_around(camera.area)
     place = (camera.name, camera.url, camera.camera_class, camera.area, set(areas), camera.owner, *position)
     switches = (camera.enabled, camera.sound, camera.transport, camera.trust_clock)
-    return (*place, camera.tier, camera.tags, *switches, camera.pool, camera.twice, camera.added_us)
+    return (*place, camera.tier, camera.tags, *switches, camera.pool, camera.twice, camera.added_us, camera.home)
 
 
 def _camera(values: Found) -> Camera:
-    *place, tags, enabled, sound, transport, trust_clock, pool, twice, added_us = values
+    *place, tags, enabled, sound, transport, trust_clock, pool, twice, added_us, home = values
     switches = (enabled, Sound(sound), Transport(transport), trust_clock)
-    return Camera(*(*place, tuple(tags or ()), *switches, pool, twice, added_us))
+    return Camera(*(*place, tuple(tags or ()), *switches, pool, twice, added_us, home or ""))

@@ -102,6 +102,10 @@ class FileObjects:
         check_key(key)
         raise Refused(_NO_LOCKS.format(key))
 
+    async def link(self, key: str, version: str, seconds: int) -> str | None:  # noqa: ARG002 - nobody could follow one
+        """See `SignLinks`."""
+        return None
+
     def close(self) -> None:
         """Lets go of the threads, when what they are at is done."""
         self._threads.shutdown()

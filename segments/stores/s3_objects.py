@@ -174,6 +174,12 @@ class S3Objects:
         check_key(key)
         return await self._versions.held(key, version)
 
+    async def link(self, key: str, version: str, seconds: int) -> str | None:  # noqa: ARG002 - reads are of the newest, too
+        """See `SignLinks`. Signed here; the store is not asked."""
+        check_key(key)
+        with self._ours(f"link to {key!r}"):
+            return await obstore.sign_async(self._reads, "GET", key, timedelta(seconds=seconds))
+
     async def _walk(self, folder: str, prefix: str, after: str) -> AsyncIterator[ListedObject]:
         """Objects in order of key on any server; `folder` is '' or ends with '/'."""
         if folder.count("/") >= _WALKED_LEVELS:

@@ -16,7 +16,7 @@ from segments.stores.sqlite_database import SqliteDatabase
 
 _CAMERA = (
     "id, name, url, camera_class, area, owner, latitude, longitude, tier, tags, enabled, sound, transport, trust_clock, "
-    "pool, twice, added_us"
+    "pool, twice, added_us, home"
 )
 _ANY_CLASS = 0
 
@@ -112,8 +112,8 @@ def _put_camera(db: sqlite3.Connection, camera: Camera) -> None:
     place = (camera.id, camera.name, camera.url, camera.camera_class, camera.area, camera.owner, camera.latitude, camera.longitude)
     tags = json.dumps(camera.tags, ensure_ascii=False)
     how = (camera.tier, tags, camera.enabled, camera.sound, camera.transport, camera.trust_clock)
-    rest = (camera.pool, camera.twice, camera.added_us, bucket_of(camera.id))
-    db.execute(f"INSERT INTO camera ({_CAMERA}, bucket) VALUES ({'?, ' * 17}?)", (*place, *how, *rest))
+    rest = (camera.pool, camera.twice, camera.added_us, camera.home, bucket_of(camera.id))
+    db.execute(f"INSERT INTO camera ({_CAMERA}, bucket) VALUES ({'?, ' * 18}?)", (*place, *how, *rest))
     listed = [(area, number, camera.id) for area in areas_around(camera.area) for number in (_ANY_CLASS, camera.camera_class)]
     db.executemany("INSERT INTO camera_in_area (area, camera_class, camera) VALUES (?, ?, ?)", listed)
     _stamp(db, camera.id)
@@ -130,9 +130,9 @@ def _take_camera(db: sqlite3.Connection, camera_id: str) -> None:
 
 
 def _camera(values: Sequence[Any]) -> Camera:
-    *place, tags, enabled, sound, transport, trust_clock, pool, twice, added_us = values
+    *place, tags, enabled, sound, transport, trust_clock, pool, twice, added_us, home = values
     switches = (bool(enabled), Sound(sound), Transport(transport), bool(trust_clock))
-    return Camera(*(*place, tuple(json.loads(tags)), *switches, pool, bool(twice), added_us))
+    return Camera(*(*place, tuple(json.loads(tags)), *switches, pool, bool(twice), added_us, home))
 
 
 def _put_credential(db: sqlite3.Connection, camera_id: str, sealed: bytes) -> None:

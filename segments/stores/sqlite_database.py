@@ -37,8 +37,9 @@ _REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, s
 class SqliteDatabase:
     """The file and the one thread in which all work on it is done, in the order it was asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, synced: bool = True) -> None:
         self._path = path
+        self._synced = synced
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-index")
         self._connection: sqlite3.Connection | None = None
         self._busy_timeout_s = BUSY_TIMEOUT_S
@@ -109,7 +110,7 @@ class SqliteDatabase:
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA synchronous={'FULL' if self._synced else 'OFF'}")
             connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}")
             connection.create_function("bucket_of", 1, bucket_of, deterministic=True)
             _in_transaction(connection, lambda _: _apply_steps(connection, self._path))

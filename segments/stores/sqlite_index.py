@@ -12,12 +12,12 @@ from segments.stores.sqlite_retention import SqliteRetention
 from segments.stores.sqlite_usage import SqliteUsage
 
 
-async def open_sqlite_index(path: Path) -> SqliteIndex:
-    """The index in this file, made if there is none, with its schema brought up to date.
+async def open_sqlite_index(path: Path, *, synced: bool = True) -> SqliteIndex:
+    """The index in this file, made if there is none, with its schema brought up to date. Not `synced`: a draft that a power cut may spoil.
 
     Raises StartRefused for a file that cannot be written, is no index, or is of a newer program; TryAgain if others keep it busy.
     """
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(path, synced=synced)
     try:
         await database.open()
     except BaseException:

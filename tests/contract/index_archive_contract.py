@@ -89,6 +89,7 @@ class CamerasContract:
             twice=True,
             tags=("门口", "a,b"),
             owner="港务局",
+            home="harbour",
         )
         bare = a_camera("b", latitude=None, longitude=None, tags=(), area="", owner="", tier="")
         for camera in (full, bare):

@@ -101,3 +101,10 @@ async def test_what_was_put_is_not_aliased() -> None:
     await store.put("b", b"", sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", attributes=given)
     given["camera"] = "changed"
     assert (await store.head("b")).attributes == {"camera": "two"}
+
+
+async def test_memory_has_no_links() -> None:
+    """Nobody else could follow one."""
+    store = MemoryObjects()
+    await put(store, "a", b"x")
+    assert await store.link("a", "", 30) is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import obstore
 import pytest
 from botocore.exceptions import ClientError
@@ -158,6 +160,36 @@ async def test_an_absent_server_is_tried_again(each_s3_server: S3Server, bucket:
         with pytest.raises(TryAgain, match="could not be reached") as caught:
             await call
         assert type(caught.value) is TryAgain
+
+
+async def test_links_open_one_object(store: S3Objects, back: BotoBackDoor) -> None:
+    """A link opens its object without a login, whole and by range; whether it is there is not asked."""
+    data = bytes(range(256)) * 4096
+    version = await put(store, "k/a b+c.mp4", data)
+    link, to_nothing = await store.link("k/a b+c.mp4", version, 30), await store.link("k/none", "", 30)
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        assert (await http.get(link)).content == data
+        part = await http.get(link, headers={"Range": "bytes=5-99"})
+        assert (part.status_code, part.content) == (206, data[5:100])
+        assert (await http.get(to_nothing)).status_code == 404
+
+
+async def test_links_open_nothing_else(each_s3_server: S3Server, store: S3Objects, back: BotoBackDoor) -> None:
+    """Neither another object, nor after its time, nor with another signature, nor to write; and no secret is in a link."""
+    for key in ("k/a", "k/b"):
+        await put(store, key, key.encode())
+    link, passing = await store.link("k/a", "", 30), await store.link("k/a", "", 1)
+    assert link is not None
+    assert passing is not None
+    assert SECRET_KEY not in link
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        assert (await http.get(link)).content == b"k/a"
+        forged = link[:-1] + ("0" if link[-1] != "0" else "1")
+        refused = [await http.get(link.replace("k/a", "k/b")), await http.get(forged), await http.put(link, content=b"x")]
+        assert [answer.status_code for answer in refused] == [403, 403, 403]
+        await asyncio.sleep(2.5)  # the server's own clock counts
+        assert (await http.get(passing)).status_code in (400, 403)
+        assert (await http.get(link)).content == back.read("k/a") == b"k/a"
 
 
 async def test_the_environment_does_not_change_the_store(each_s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

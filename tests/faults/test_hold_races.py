@@ -13,10 +13,11 @@ from segments.stores.memory_objects import MemoryObjects
 from segments.stores.s3_objects import S3Objects
 from segments.stores.sqlite_index import open_sqlite_index
 from tests.fakes import SteppedClock
-from tests.hold_orders import cuts, deaths, every_interleaving
+from tests.hold_orders import ASKING_CALLS, cuts, deaths, every_interleaving
 from tests.hold_races import DELETION, DUE_US, HOLD, Race, Schedule, SecondLookLeftOut, Turn, goes_by, memory_race
 from tests.servers.cassandra import CassandraServer
 from tests.servers.seaweedfs import SeaweedFs
+from tests.site_races import site_race
 
 TURNS = 2
 """Changes of turn in the tests; the long form of R16 has no limit."""
@@ -67,6 +68,21 @@ async def test_a_list_that_leaves_something_out_is_seen() -> None:
     assert race.placed is not None
     race.placed.back.deleted.clear()  # type: ignore[attr-defined]
     assert "lost, and not named" in await race.faults()
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_no_order_between_two_sites_loses_what_is_held(told: bool) -> None:
+    """The hold is placed at another site, which tells this one, or cannot and is asked by it: around each call, and dying."""
+    for schedule in itertools.chain(cuts(deletion_calls=ASKING_CALLS), deaths(every=6)):
+        assert await faults_of(site_race(told=told), schedule) == {}, schedule
+
+
+async def test_where_the_other_site_is_not_asked_the_search_finds_a_loss() -> None:
+    """The negative control: a hold that bound there before the claim, and could not be told, loses."""
+    found: Counter[str] = Counter()
+    for schedule in cuts(every=4):
+        found += await faults_of(site_race(told=False, asks=False), schedule)
+    assert found["lost, though the hold bound before the claim"]
 
 
 @pytest.mark.server

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from deploy.cli import app
 from deploy.settings import CassandraIndexSettings, FilePool, S3Pool, Settings, SqliteIndexSettings, load_settings
+from deploy.site_sections import OtherSiteSettings
 from segments.errors import StartRefused
 from tests.house.tree import PACKAGES, ROOT, texts
 
@@ -95,10 +96,12 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
         elif name == "index":
             for index in (SqliteIndexSettings, CassandraIndexSettings):
                 yield from keys(index, "index.")
+        elif name == "sites":
+            yield from keys(OtherSiteSettings, "sites.NAME.")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{name}.")
         else:
-            yield f"{prefix}{name}", field.default
+            yield f"{prefix}{field.alias or name}", field.default
 
 
 def undescribed_keys(text: str) -> Iterator[str]:

@@ -32,6 +32,7 @@ async def test_a_camera_is_shown_as_the_archive_has_it() -> None:
         "tier": "general",
         "tags": ["gate", "outdoor"],
         "enabled": True,
+        "home": "",
         "twice": False,
         "state": {"state": "waiting", "cause": "camera-away", "since": "2026-03-14T12:00:00.000Z", "detail": "connection refused"},
     }

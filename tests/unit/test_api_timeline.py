@@ -60,6 +60,7 @@ async def test_the_answer_is_as_described() -> None:
                 "kind": "footage",
                 "run": "home-a-1-1",
                 "codecs": CODECS,
+                "sites": ["home"],
             },
             {
                 "from": "2026-03-14T12:03:00.000Z",

@@ -87,7 +87,7 @@ def test_values_go_over_a_plan() -> None:
         ({"tiers": {"port": {**PORT, "ceiling": "90 days"}}}, "before it falls due"),
         ({"tiers": {"port": {**PORT, "review": "soon"}}}, "tiers.port.review: 'soon' is no day"),
         ({"tiers": {"port": {**PORT, "review": TODAY}}}, "tiers.port.review: 2026-03-14 is over"),
-        ({"tiers": {"port": {**PORT, "copies": 2}}}, "this site copies to no other yet"),
+        ({"tiers": {"port": {**PORT, "copies": 0}}}, "at least 1, not 0"),
         ({"tiers": {"port": {**PORT, "copies": "many"}}}, "tiers.port.copies: 'many' is no number"),
         ({"tiers": {"port": {**PORT, "two_persons": "maybe"}}}, "neither true nor false"),
         (

@@ -11,10 +11,11 @@ import pytest
 from playback.live_client import LiveClient
 from recorder.live import LiveEdge
 from recorder.local_routes import create_local_app
+from recorder.news import NewsRing
 from segments.errors import NotFound, Refused, TryAgain
 from segments.model import RowPosition
 from tests.builders import NOON_US, RUN
-from tests.fakes import Sealed, a_sealed_file
+from tests.fakes import Sealed, SteppedClock, a_sealed_file
 
 KEY = "k" * 43
 PATHS = ["/live/gate", f"/live/gate/{NOON_US}/{RUN}/0?start=0&end=10", "/status"]
@@ -27,7 +28,7 @@ def made(tmp_path: Path) -> Sealed:
 
 @pytest.fixture
 def transport(made: Sealed) -> httpx2.ASGITransport:
-    app = create_local_app(LiveEdge(made.path.parents[2]), key=KEY, status=lambda: {"alarms": ["a"]})
+    app = create_local_app(LiveEdge(made.path.parents[2]), key=KEY, status=lambda: {"alarms": ["a"]}, news=NewsRing(SteppedClock()))
     return httpx2.ASGITransport(app=app, raise_app_exceptions=False)
 
 
@@ -124,7 +125,7 @@ async def test_an_uploader_in_trouble_is_try_again(tmp_path: Path) -> None:
     def broken() -> dict[str, object]:
         raise ZeroDivisionError
 
-    transport = httpx2.ASGITransport(app=create_local_app(LiveEdge(tmp_path), key=KEY, status=broken), raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(app=create_local_app(LiveEdge(tmp_path), key=KEY, status=broken, news=NewsRing(SteppedClock())), raise_app_exceptions=False)
     client = LiveClient("http://uploader", KEY)
     await client.close()
     client._http = httpx2.AsyncClient(transport=transport, base_url="http://uploader", headers={"Authorization": f"Bearer {KEY}"})

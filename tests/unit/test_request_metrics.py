@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import httpx2
@@ -10,10 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from deploy.metrics.requests import ELSEWHERE, RequestMetrics
 from playback.app import PREFIX, create_app
+from replication.elsewhere import PeerElsewhere
 from segments.errors import TryAgain
 from tests.api import Api
-from tests.builders import a_camera
+from tests.builders import a_camera, a_row, a_run
 from tests.fakes import SteppedClock
+from tests.other_site import OtherSite
 
 
 class Counted:
@@ -87,3 +90,22 @@ async def test_questions_to_the_uploaders_are_counted(counted: Counted) -> None:
 
     assert counted.figure("live_edge_call_seconds_count", call="segments") == 1
     assert counted.figure("live_edge_failures_total", call="segments", kind="try-again") == 1
+
+
+async def test_what_other_sites_are_asked_is_counted(counted: Counted) -> None:
+    """By question; a site that does not answer for a segment is a failure, and bytes that come instead of a pool's are told apart."""
+    b = OtherSite()
+    row, body = a_row(size=5, sha256=hashlib.sha256(b"12345").hexdigest()), b"12345"
+    for site in (counted.api, b):
+        await site.index.put_run(a_run())
+        await site.index.publish(row)
+    await b.objects.put(row.key, body, sha256=row.sha256, attributes={})
+    elsewhere = counted.metrics.elsewhere(PeerElsewhere({"b": b}, SteppedClock()))
+    counted.app = counted.metrics.app(create_app(counted.api.services(elsewhere=elsewhere)))
+    path = f"{PREFIX}/cameras/gate/segments/{row.start_us}/{row.run}"
+
+    assert (await counted.get(f"{path}/0.mp4")).content == body
+    assert counted.figure("elsewhere_call_seconds_count", call="instead") == 1
+    b.error = TryAgain("busy")
+    assert (await counted.get(f"{path}/9.mp4")).status_code == 503
+    assert counted.figure("elsewhere_failures_total", call="row", kind="try-again") == 1

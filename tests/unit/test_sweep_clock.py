@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from retention.clock_notes import NOTE_US, accept_clocks, clocks_held, note_clock
-from retention.pace import Pace
 from retention.sweep_clock import JUMP_US, STEADY_US, ClockNote, Reading, accepted, gone_back_us, noted
 from retention.waits import SURE_S, Waits
 from segments.clock import US_PER_DAY, US_PER_S
 from segments.errors import BadInput
 from segments.model import BatchState
+from segments.pace import Pace
 from segments.stores.memory_index import MemoryIndex
 from tests.builders import NOON_US, a_batch
 from tests.fakes import SteppedClock, settled

@@ -9,10 +9,10 @@ BURST_S = 1.0
 
 
 class Pace:
-    """Lets so many through a second, in the order they come."""
+    """Lets so many through a second, in the order they come. `per_s` may be set anew at any time; infinite: all of them."""
 
     def __init__(self, per_s: float, clock: Clock) -> None:
-        self._each_ns = 1e9 / per_s
+        self.per_s = per_s
         self._clock = clock
         self._full_ns = clock.monotonic_ns() - BURST_S * 1e9
 
@@ -21,6 +21,6 @@ class Pace:
         now_ns = self._clock.monotonic_ns()
         self._full_ns = max(self._full_ns, now_ns - BURST_S * 1e9)
         wait_ns = self._full_ns - now_ns
-        self._full_ns += count * self._each_ns
+        self._full_ns += count * 1e9 / self.per_s
         if wait_ns > 0:
             await self._clock.sleep(wait_ns / 1e9)

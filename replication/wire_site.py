@@ -1,0 +1,78 @@
+"""What sites say of themselves, of their cameras and of holds, as JSON and back; see `replication.wire`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from replication.ports import Hello
+from replication.wire import POOL, bucket, camera_id, matching, moment_us, several, site_name
+from replication.wire_values import from_json, items, plain_bytes, text, to_json, whole
+from segments.errors import BadInput
+from segments.hold import Hold
+from segments.model import Camera
+from segments.shards import CAMERA_BUCKETS
+
+MOST_HOLDS = 100_000
+MOST_SEALED_BYTES = 4096
+_HOLD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+def hello_of(value: Any) -> Hello:
+    """Who a site says it is. What a later version adds is passed over: it must be heard to be refused by name."""
+    known = ("site", "protocol", "version", "now_us", "epoch", "camera_key")
+    found = from_json(Hello, {name: value[name] for name in known if name in value} if isinstance(value, dict) else value, "hello")
+    site_name(found.site), moment_us(found.now_us), whole(found.epoch, "epoch")
+    return found
+
+
+def stamps_of(value: Any) -> dict[int, str]:
+    """Stamps of buckets."""
+    listed = (several(each, 2, "stamps") for each in items(value, "stamps", most=CAMERA_BUCKETS))
+    return {bucket(number): text(stamp, "stamp", most=256) for number, stamp in listed}
+
+
+def camera_of(value: Any) -> Camera:
+    """A camera of another site, which never has a user or a password in its address, nor a home of its own saying."""
+    found = from_json(Camera, value, "camera")
+    camera_id(found.id)
+    try:
+        address = urlsplit(found.url)
+        clear = address.username is None and address.password is None
+    except ValueError:
+        clear = False
+    if not clear or found.camera_class not in (1, 2, 3) or found.home or not _on_earth(found):
+        raise BadInput(f"camera {found.id}: its address, its class, its home or its place cannot be")
+    matching(POOL, found.pool, "that is no name of a pool")
+    return found
+
+
+def credentials_of(value: Any) -> dict[str, bytes]:
+    """Sealed credentials by camera."""
+    listed = (several(each, 2, "credentials") for each in items(value, "credentials"))
+    return {camera_id(camera): plain_bytes(sealed, "credential", most=MOST_SEALED_BYTES) for camera, sealed in listed}
+
+
+def holds_of(value: Any) -> list[Hold]:
+    """Holds, lifted ones included."""
+    found = [from_json(Hold, each, "hold") for each in items(value, "holds", most=MOST_HOLDS)]
+    for hold in found:
+        matching(_HOLD, hold.id, "that is no id of a hold")
+        for camera in (*hold.cameras, *hold.seen):
+            camera_id(camera)
+        if min(hold.start_us, hold.placed_us, hold.lifted_us) < 0:
+            raise BadInput(f"hold {hold.id}: a time before 1970")
+    return found
+
+
+def cameras_values(cameras: Sequence[Camera]) -> list[Any]:
+    """Cameras as they are told: where they are at home is known by who tells."""
+    return [to_json(replace(camera, home="")) for camera in cameras]
+
+
+def _on_earth(camera: Camera) -> bool:
+    """Also no number that is none."""
+    return all(place is None or -limit <= place <= limit for place, limit in ((camera.latitude, 90), (camera.longitude, 180)))

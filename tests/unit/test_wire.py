@@ -1,0 +1,199 @@
+"""Values between sites: they come back as they went, and whatever is not exactly one is refused with a sentence."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replication import wire, wire_site
+from replication.ports import PROTOCOL, Hello
+from replication.wire_values import as_bytes, parsed, to_json
+from segments.errors import BadInput
+from segments.hold import HoldChange
+from segments.model import Sound, Span
+from tests.builders import NOON_US, a_camera, a_run, some_rows
+from tests.retention_builders import a_hold
+
+DAY = date(2026, 3, 14)
+ROWS = some_rows(3)
+HOLD = a_hold(review=DAY, areas=("a/b",), changes=(HoldChange(1, "Li", "extended", "why"),))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+READERS: list[tuple[Callable[[Any], Any], Any]] = [
+    (lambda value: wire.rows_of("gate", DAY, value), [wire.row_values(row) for row in ROWS]),
+    (lambda value: wire.run_of("gate", value), to_json(a_run(notes=("a", "门")))),
+    (lambda value: wire.rows_with_runs_of("gate", value), wire.rows_with_runs([(row, a_run()) for row in ROWS])),
+    (wire.named, [[to_json(ROWS[0].position), ROWS[0].sha256]]),
+    (wire.has, ["here", "gone", "missing"]),
+    (wire.news_of, {"commits": [["gate", to_json(ROWS[0].position), NOON_US]], "next": "n", "lost": False}),
+    (wire.days_with_digests, {"days": [[["gate", "2026-03-14"], "3:" + "0" * 32]], "next": ""}),
+    (wire.footage_of, [[NOON_US, NOON_US + 1, "home-a-1-1", "avc1"]]),
+    (wire_site.hello_of, to_json(Hello("north", PROTOCOL, "1", NOON_US, 3, "k"))),
+    (wire_site.camera_of, wire_site.cameras_values([a_camera()])[0]),
+    (wire_site.holds_of, [to_json(HOLD)]),
+    (wire_site.credentials_of, [["gate", "AAEC"]]),
+    (wire_site.stamps_of, [[3, "s1"]]),
+]
+
+
+def over_the_wire(value: Any) -> Any:
+    return parsed(as_bytes(value))
+
+
+def test_values_come_back() -> None:
+    """Rows, runs, cameras and holds are the same behind the wire, and JSON as others read it."""
+    assert wire.rows_of("gate", DAY, over_the_wire([wire.row_values(row) for row in ROWS])) == ROWS
+    assert wire.run_of("gate", over_the_wire(to_json(a_run(init=bytes(range(256)))))) == a_run(init=bytes(range(256)))
+    camera = a_camera(sound=Sound.OMIT, longitude=None, tags=("门",), home="east")
+    assert wire_site.camera_of(over_the_wire(wire_site.cameras_values([camera]))[0]) == a_camera(
+        sound=Sound.OMIT, longitude=None, tags=("门",)
+    )
+    assert wire_site.holds_of(over_the_wire([to_json(HOLD)])) == [HOLD]
+    assert json.loads(as_bytes({"place": "门"})) == {"place": "门"}
+
+
+@pytest.mark.parametrize(("read", "good"), READERS)
+def test_good_values_are_read(read: Callable[[Any], Any], good: Any) -> None:
+    """The counterpart of the tests below."""
+    read(over_the_wire(good))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_anything_else_is_refused_in_words(data: st.DataObject) -> None:
+    """Any JSON in the place of any part of a good value is read, or refused as bad input: no other error leaves."""
+    read, good = data.draw(st.sampled_from(READERS))
+    spoiled = _spoiled(copy.deepcopy(over_the_wire(good)), data)
+    with suppress(BadInput):
+        read(spoiled)
+
+
+def _spoiled(value: Any, data: st.DataObject) -> Any:
+    """The value with one part of it, at any depth, replaced or left out."""
+    if isinstance(value, list | dict) and value and data.draw(st.booleans()):
+        key = data.draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
+        if data.draw(st.integers(0, 9)) == 0:
+            del value[key]
+        else:
+            value[key] = _spoiled(value[key], data)
+        return value
+    return data.draw(JSON)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (0, -1),
+        (0, True),
+        (0, 1.0),
+        (0, NOON_US + 1),
+        (0, 10**17),
+        (1, "../../etc"),
+        (1, "home-a-2-1"),
+        (2, 1),
+        (2, -1),
+        (3, NOON_US - 1),
+        (3, NOON_US + 2 * 86_400_000_000),
+        (4, -1),
+        (4, 1 << 40),
+        (4, 10),
+        (5, "../main"),
+        (6, "gate/2026-03-14/home-a-1-1/12/00-00.000000Z.0.mp4_end"),
+        (6, "door/2026-03-14/home-a-1-1/12/00-00.000000Z.0.mp4"),
+        (6, "../gate/2026-03-14/home-a-1-1/12/00-00.000000Z.0.mp4"),
+        (6, "_keepsight/backup"),
+        (7, "v\n"),
+        (8, ""),
+        (8, "A" * 64),
+        (9, "x" * 300),
+        (10, "AAAA"),
+        (10, "not base64"),
+        (11, 1),
+    ],
+)
+def test_rows_that_cannot_be_are_refused(column: int, value: Any) -> None:
+    """A row whose key is not that of what it says, or with any value that no row of ours has."""
+    row = wire.row_values(ROWS[0])
+    with pytest.raises(BadInput):
+        wire.rows_of("gate", DAY, [[*row[:column], value, *row[column + 1 :]]])
+
+
+def test_rows_of_others_are_refused() -> None:
+    """Rows of another camera or day, in another order, or doubled."""
+    values = [wire.row_values(row) for row in ROWS]
+    wrong = [("door", DAY, values), ("gate", date(2026, 3, 15), values), ("gate", DAY, values[::-1]), ("gate", DAY, values[:1] * 2)]
+    for camera, day, given_rows in wrong:
+        with pytest.raises(BadInput):
+            wire.rows_of(camera, day, given_rows)
+
+
+@pytest.mark.parametrize("camera", ["", ".", "..", "../x", "a/b", "a" * 65, "门", "a\n", None, 3])
+def test_ids_that_lead_elsewhere_are_refused(camera: Any) -> None:
+    """Nothing is made of a camera's id before it is one."""
+    with pytest.raises(BadInput):
+        wire.camera_id(camera)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"url": "rtsp://admin:canary@192.0.2.1/"},
+        {"url": "rtsp://[/"},
+        {"id": "../gate"},
+        {"camera_class": 4},
+        {"latitude": 91},
+        {"latitude": float("inf")},
+        {"home": "east"},
+        {"name": "a\nb"},
+        {"sound": "loud"},
+        {"tags": "a"},
+        {"enabled": 1},
+        {"more": 1},
+        {"pool": "../x"},
+    ],
+)
+def test_cameras_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
+    """Also a password in an address, which is not said again."""
+    with pytest.raises(BadInput) as caught:
+        wire_site.camera_of(wire_site.cameras_values([a_camera()])[0] | changes)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"id": "a/b"}, {"cameras": ["../x"]}, {"cameras": []}, {"start_us": -1}, {"areas": [""]}, {"case": ""}]
+)
+def test_holds_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
+    """One that covers nothing or everything, or that names what is no camera."""
+    with pytest.raises(BadInput):
+        wire_site.holds_of([to_json(a_hold()) | changes])
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"[Infinity]", b"\xff", b"[" * 100_000, b"9" * 10_000])
+def test_what_is_not_json_is_refused(text: bytes) -> None:
+    """Nor what a JSON reader could be worn out by."""
+    with pytest.raises(BadInput):
+        parsed(text)
+
+
+def test_a_later_version_can_be_heard() -> None:
+    """What a hello says beside what we know is passed over, so that another protocol can be refused by name."""
+    later = to_json(Hello("north", PROTOCOL + 1, "9", NOON_US, 3, "k")) | {"more": [1]}
+    assert wire_site.hello_of(later).protocol == PROTOCOL + 1
+
+
+@pytest.mark.parametrize("span", [Span(2, 1), Span(1, 1), Span(0, 86_400_000_001)])
+def test_spans_that_are_too_long_or_empty_are_refused(span: Span) -> None:
+    """Of a day, where nothing else is said."""
+    with pytest.raises(BadInput):
+        wire.check_span(span)
