@@ -28,6 +28,7 @@ from playback.services import Services
 from replication.elsewhere import PeerElsewhere
 from retention.asked import RetentionServices
 from segments.clock import SystemClock
+from segments.damage import KnownDamage
 
 API_NICENESS = 10
 """Where processors are scarce, recorders and uploader go before the API: about nine to one."""
@@ -57,6 +58,7 @@ async def run_api(settings: Settings) -> None:
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump()),
+            damage=KnownDamage(stores.index, clock),
             elsewhere=requests.elsewhere(PeerElsewhere(peers, clock)) if peers else Nowhere(),
         )
         async with sites_of(peers, stores.index, clock) as others:

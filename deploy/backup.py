@@ -23,21 +23,32 @@ from uuid import uuid4
 from deploy.backup_objects import BackupCard, BackupObjects, fetch, prune, put_backup
 from deploy.settings import Settings
 from deploy.wiring import Stores, make_folder
+from replication.copy_values import COPY
+from replication.lag_record import COPY_LAG
+from replication.scrub_progress import SCRUB
+from replication.site_record import SITE
 from segments.clock import US_PER_DAY, US_PER_HOUR, US_PER_S, Clock
 from segments.errors import BadInput, Conflict, NotFound, StartRefused
 from segments.index_compare import ORDER, ReadIndex, archive_of, records_of
 from segments.index_copy import BUT_FOOTAGE, CopySource, copy_index
 from segments.model import PartitionKind
 from segments.ports import Index, Partitions, Records
+from segments.receipt import Receipt
 from segments.record import KINDS, new_record
 from segments.shards import CAMERA_BUCKETS
 from segments.stores.sqlite_check import check_file
 from segments.stores.sqlite_index import open_sqlite_index
+from segments.takeover import TAKEN, TAKEOVER
 
 BACKUPS = "backup"
 """The kind of the records: `this` in a backup, `last` and `restored` in an index."""
-OF_THE_MOMENT = frozenset({BACKUPS, "sweep-clock"})
-"""Records that say nothing elsewhere or later: they are in no backup."""
+OF_THE_MOMENT = frozenset({BACKUPS, "sweep-clock", COPY, COPY_LAG, TAKEOVER, TAKEN, SITE, SCRUB})
+"""Records that say nothing elsewhere or later: they are in no backup, and what one has of them is not restored.
+
+How far copies and the scrub are would pass over what the restored index lacks. Who records for whom is asked of the other sites before
+anything is recorded; a takeover that was given back meanwhile must not stand again. What is known to be damaged is carried: it is looked at
+again each hour.
+"""
 CARRIED = frozenset(KINDS) - OF_THE_MOMENT
 _THIS = "this"
 _LAST = "last"
@@ -69,8 +80,11 @@ class LastBackup:
     size_bytes: int = 0
 
 
-class CountedIndex(ReadIndex, Partitions, Protocol):
+class CountedIndex(ReadIndex, Protocol):
     """What is read to count."""
+
+    async def last_receipt(self, chain: str) -> Receipt | None:
+        """See `WriteReceipts`."""
 
 
 # --- making one ---

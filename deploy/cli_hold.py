@@ -29,13 +29,13 @@ from deploy.hold_tables import print_hold, print_holds, print_placed, print_repo
 from deploy.settings import Settings
 from deploy.wiring import Stores
 from retention.hold_report import HoldReport, HoldSearch, listed, report, report_of
-from retention.hold_sites import HoldSites, sites_json
-from retention.hold_values import hold_json, known_json, lifting_json, placed_json, report_json
+from retention.hold_sites import HoldSites
+from retention.hold_values import hold_json, known_json, lifting_json, placed_json, report_json, sites_json
 from retention.holds import HoldOrder, Lifting, Placed, approve_lift, extend, lift, place
 from retention.rules import read_rules
 from retention.signed import Signed
 from segments.clock import SystemClock
-from segments.hold import FOR_EVER_US, HOLDS, hold_of
+from segments.hold import FOR_EVER_US, HOLDS, HoldAtSite, hold_of
 
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ def list_(
 def show(hold: HoldId, json: Json = False, config: Config = None) -> None:
     """Show a hold: who, why, what was done to it, what it keeps, the locks in the store, what is gone of it, and where else it binds."""
 
-    async def read(stores: Stores, sites: HoldSites) -> tuple[HoldReport, dict[str, str]]:
+    async def read(stores: Stores, sites: HoldSites) -> tuple[HoldReport, dict[str, HoldAtSite]]:
         found = hold_of(await stores.index.record(HOLDS, hold))
         made = await report_of(found, await read_rules(stores.index), index=stores.index, now_us=SystemClock().now_us())
         return made, dict(await sites.bound(found))

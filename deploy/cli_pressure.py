@@ -66,6 +66,9 @@ def _print(found: Outlook) -> None:
         named = ", ".join(f"{camera} {day}" for camera, day in breach.hits[:CAMERAS_NAMED])
         text = f"pool {breach.pool} lacks {in_units(breach.missing_bytes)} since {iso(breach.opened_us)}; hit first: {named or 'nobody'}"
         out.print(text, style="red", highlight=False, markup=False)
+        if breach.waiting:
+            waits = ", ".join(f"{camera} {day}" for camera, day in breach.waiting[:CAMERAS_NAMED])
+            out.print(f"{len(breach.waiting)} camera-days wait for copies at other sites: {waits}", highlight=False, markup=False)
 
 
 def _when(day: date | None) -> str:
@@ -94,6 +97,7 @@ def _as_json(found: Outlook) -> dict[str, Any]:
                 "since": iso(breach.opened_us),
                 "missing_bytes": breach.missing_bytes,
                 "hits": [{"camera": camera, "day": day.isoformat()} for camera, day in breach.hits],
+                "waiting": [{"camera": camera, "day": day.isoformat()} for camera, day in breach.waiting],
             }
             for breach in found.breaches
         ],

@@ -15,16 +15,17 @@ from deploy.keeping import RetentionKeeping
 from deploy.settings import Settings
 from deploy.site_sections import OtherSiteSettings
 from deploy.wiring import Stores
+from recorder.usage import UsageCounter
 from replication.bandwidth import Bandwidth, Schedule, Stretch
 from replication.copier import Copier, CopierParts
 from replication.copy_ledger import CopyLedger
-from replication.copy_values import CopyEvent, CopyShard
+from replication.copy_values import CopyEvent, CopyKind, CopyShard
 from replication.lag import Promise
 from replication.own_digests import IndexDigests
 from replication.ports import AskFootage
 from replication.rpo import RpoWatch
 from retention.look import Pressed, look
-from segments.clock import Clock
+from segments.clock import Clock, day_of
 from segments.duty import Duty
 from segments.errors import BadInput, KeepsightError
 from segments.pools import pool_for
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 ROUND_S = 600.0
 """The rounds of all sites together; each has its own within."""
 FAILED_S = 60.0
+COUNTED_S = 120
+"""So long after footage was copied its camera-day is counted, with what else came meanwhile: what is not counted is not scrubbed."""
 TOLD_S = 30.0
 """So often it is told how copies stand."""
 
@@ -67,6 +70,7 @@ class CopyRounds:
         self._parts = parts
         self._keeping = RetentionKeeping(parts.stores.index, parts.clock, parts.pressed)
         self._copiers: dict[str, Copier] = {}
+        self._usage = UsageCounter(parts.stores.index, parts.clock)
         self._ledgers: dict[str, CopyLedger] = {}
         self._rpo: dict[str, RpoWatch] = {}
 
@@ -94,17 +98,22 @@ class CopyRounds:
 
     def _saw(self, ledger: CopyLedger, event: CopyEvent) -> None:
         ledger.saw(event)
+        if event.kind is CopyKind.COPIED and event.position is not None:
+            self._usage.changed(event.camera, day_of(event.position.start_us), COUNTED_S)
         self._parts.seen(event)
 
     async def _tell(self, name: str, copier: Copier, end_ns: int) -> None:
-        """What is told is a record of our index; where that does not answer, nothing is copied either."""
+        """What is told is a record of our index; where that does not answer, nothing is copied either. No fault here stops the copying."""
         clock, watch = self._parts.clock, self._rpo[name]
         while clock.monotonic_ns() < end_ns:
-            await watch.look()
             try:
+                await watch.look()
+                await self._usage.count_due()
                 await self._ledgers[name].flush(copier.wanted(), copier.differing, watch.summary())
             except KeepsightError as error:
                 log.warning("copy.untold: site %s: %s", name, error)
+            except Exception:
+                log.exception("copy.telling-failed: site %s", name)
             await clock.sleep(TOLD_S)
 
     def _ledger(self, name: str) -> CopyLedger:

@@ -15,7 +15,7 @@ from segments.clock import US_PER_S, iso
 
 MOST_LINES = 1_000
 """Of a table; the others are counted below it."""
-_WIDTH, _HEIGHT, _BOTTOM = 720, 200, 150
+_WIDTH, _HEIGHT, _BOTTOM = 720, 172, 150
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from replication.drill import DrillReport, Spread, seconds
@@ -14,6 +15,9 @@ from segments.clock import US_PER_S, iso
 MOST_LINES = 1_000
 """Of the table; those that failed come first, then the slowest."""
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 220, 46, 190
+_STEPS_S = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 18_000, 43_200, 86_400)
+MOST_STEPS = 8
+"""Of the scale of seconds, up to eight days."""
 _RPO = "Footage that would have been lost (RPO)"
 _RTO = "Until it was recorded here (RTO)"
 
@@ -65,8 +69,9 @@ def _plots(report: DrillReport) -> Markup:
 def _steps(values: Sequence[int | None]) -> Markup:
     """The share of cameras that stayed within so many seconds: what was never reached is missing at the top right."""
     ordered = sorted(value / US_PER_S for value in values if value is not None)
-    most_s = max([*ordered, 1.0])
-    drawn = [*_scale(most_s)]
+    step_s = next((step for step in _STEPS_S if step * MOST_STEPS >= max([*ordered, 0.0])), _STEPS_S[-1])
+    most_s = step_s * math.ceil(max([*ordered, step_s]) / step_s)
+    drawn = [*_scale(most_s, step_s)]
     points, share = [f"{_x(0, most_s):g},{_y(0):g}"], 0.0
     for count, value in enumerate(ordered, 1):
         points += [f"{_x(value, most_s):.1f},{_y(share):.1f}", f"{_x(value, most_s):.1f},{_y(count / len(values)):.1f}"]
@@ -76,15 +81,15 @@ def _steps(values: Sequence[int | None]) -> Markup:
     return element("svg", *drawn, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img")
 
 
-def _scale(most_s: float) -> list[Markup]:
+def _scale(most_s: int, step_s: int) -> list[Markup]:
     drawn = []
     for quarter in range(5):
-        share = quarter / 4
-        x, y = _x(most_s * share, most_s), _y(share)
+        share, y = quarter / 4, _y(quarter / 4)
         drawn.append(element("line", x1=_LEFT, y1=y, x2=_WIDTH - 10, y2=y, class_="grid"))
         drawn.append(element("text", f"{share:.0%}", x=_LEFT - 6.0, y=y + 3.5, text_anchor="end", class_="small"))
-        drawn.append(element("text", f"{most_s * share:.1f} s", x=x, y=_BOTTOM + 16.0, text_anchor="middle", class_="small"))
-    return drawn
+    steps = range(0, most_s + 1, step_s)
+    below = {"y": _BOTTOM + 16.0, "text_anchor": "middle", "class_": "small"}
+    return drawn + [element("text", f"{value_s:,} s", x=_x(value_s, most_s), **below) for value_s in steps]
 
 
 def _x(value_s: float, most_s: float) -> float:

@@ -34,6 +34,7 @@ from replication.scrub_progress import SCRUB
 from replication.sites import SITES
 from retention.copies import Copies
 from retention.lock_progress import LOCKS
+from retention.missing_copies import MissingCopies
 from retention.sweep_values import SWEEP
 from segments.clock import SystemClock
 from segments.duty import Place
@@ -75,7 +76,7 @@ class _Reached(NamedTuple):
 
 async def _run(settings: Settings, reached: _Reached, clock: SystemClock) -> None:
     place, stores = duties_place(settings.node_name), reached.stores
-    pressure = PressureWatch(settings, stores.index, clock)
+    pressure = PressureWatch(settings, stores.index, clock, MissingCopies(stores.index, reached.copies, clock))
     sweep = sweep_rounds(SweepParts(settings, stores, place, pressure.chosen, clock, reached.copies))
     holder = DutyHolder(
         place,

@@ -18,6 +18,7 @@ from playback.live import NoLive
 from playback.services import Services
 from playback.virtual_mp4 import VirtualMp4
 from segments.clock import SystemClock
+from segments.damage import KnownDamage
 from segments.errors import BadInput
 from segments.model import Span
 
@@ -40,7 +41,9 @@ async def export_footage(stores: Stores, camera: str, span: Span, file: Path, *,
 
     Raises BadInput if one is there already or cannot be written.
     """
-    services = Services(stores.index, stores.pools, NoLive(), SystemClock(), "", elsewhere=elsewhere or Nowhere())
+    clock = SystemClock()
+    damage = KnownDamage(stores.index, clock)
+    services = Services(stores.index, stores.pools, NoLive(), clock, "", elsewhere=elsewhere or Nowhere(), damage=damage)
     plans = await plan_export(services, camera, span)
     paths = [file] if len(plans) == 1 else [file.with_stem(f"{file.stem}-{n}") for n in range(1, len(plans) + 1)]
     made = [name for path in paths for name in (path, _manifest(path))]

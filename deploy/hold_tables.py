@@ -10,9 +10,8 @@ from deploy.cli_frame import out
 from deploy.sizes import in_units
 from retention.hold_report import HoldReport
 from retention.holds import Placed
-from retention.taking_back import Stretch
 from segments.clock import iso
-from segments.hold import FOR_EVER_US, Hold
+from segments.hold import FOR_EVER_US, Hold, HoldAtSite, Stretch
 
 SHOWN = 50
 """So many lines of what is gone are printed; JSON has all."""
@@ -31,10 +30,13 @@ def print_placed(placed: Placed) -> None:
     print_sites(placed.sites)
 
 
-def print_sites(sites: Mapping[str, str]) -> None:
-    """Where else it is known as it was said here; '' or what is wrong by site."""
-    for site, why in sites.items():
-        _say(f"site {site}: NOT BOUND there yet, it learns of it when it answers: {why}" if why else f"site {site}: bound")
+def print_sites(sites: Mapping[str, HoldAtSite]) -> None:
+    """Where else it is known as it was said here, or what is wrong; and what it came too late for there."""
+    for site, said in sites.items():
+        _say(f"site {site}: NOT BOUND there yet, it learns of it when it answers: {said.why}" if said.why else f"site {site}: bound")
+        _print_gone(f"gone at site {site}", said.gone)
+        if said.looking:
+            _say(f"site {site} is still looking what it came too late for; its log will name that (holds.came-too-late)")
 
 
 def print_holds(holds: Sequence[Hold]) -> None:

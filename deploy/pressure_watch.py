@@ -11,7 +11,7 @@ from datetime import date
 from deploy.settings import FilePool, Settings
 from deploy.wiring import file_pool_folder
 from retention.breaches import note_pressure
-from retention.pressed import PressureIndex, pressed_days
+from retention.pressed import Missing, PressureIndex, none_missing, pressed_days
 from retention.pressure import PoolSize
 from retention.rules import read_rules
 from segments.clock import Clock
@@ -28,10 +28,11 @@ GOOD_S = 3 * EVERY_S
 class PressureWatch:
     """Looks every ten minutes; `chosen` is what it found last."""
 
-    def __init__(self, settings: Settings, index: PressureIndex, clock: Clock) -> None:
+    def __init__(self, settings: Settings, index: PressureIndex, clock: Clock, missing: Missing = none_missing) -> None:
         self._settings = settings
         self._index = index
         self._clock = clock
+        self._missing = missing
         self._found: tuple[int, Collection[tuple[str, date]]] = (0, ())
 
     def chosen(self) -> Collection[tuple[str, date]]:
@@ -54,7 +55,7 @@ class PressureWatch:
         looked_ns, rules = self._clock.monotonic_ns(), await read_rules(self._index)
         sizes = await asyncio.to_thread(pool_sizes, self._settings)
         try:
-            pressure = await pressed_days(self._index, rules, sizes, self._clock.now_us())
+            pressure = await pressed_days(self._index, rules, sizes, self._clock.now_us(), self._missing)
         except BadInput:
             return  # no policy binds: nothing may go, early or late
         self._found = looked_ns, pressure.chosen
@@ -63,7 +64,8 @@ class PressureWatch:
             if breach.closed_us:
                 log.info("breach.closed: pool %(pool)s has room again", about)
             else:
-                log.error("breach.opened: pool %(pool)s lacks %(bytes)s bytes, and nothing more may be deleted: make room", about)
+                about["waits"] = len(breach.waiting)
+                log.error("breach.opened: pool %(pool)s lacks %(bytes)s bytes; %(waits)s camera-days wait for copies: make room", about)
 
 
 def pool_sizes(settings: Settings) -> Mapping[str, PoolSize]:

@@ -127,6 +127,11 @@ def _warnings(origin: Origin, contents: Mapping[str, int], settings: Settings) -
         f"the chains of receipts go on from the last one of the backup.",
         "States of cameras are not in a backup: gaps of the past have the cause `unknown`.",
     ]
+    if settings.sites:
+        said.append(
+            "Which cameras of other sites were recorded here in their place is not restored: see `keepsight site list`, and take over "
+            "again what is still lost. Before this site records its own, it asks whether others do; footage is compared with them anew."
+        )
     if contents["passwords"] and not origin.camera_key:
         said.append("With which key the camera passwords are sealed is not known; set those again that do not open.")
     elif contents["passwords"] and origin.camera_key != camera_key(settings):

@@ -14,7 +14,7 @@ from replication.ports import PROTOCOL, Hello
 from replication.site_record import heard_us
 from segments.clock import Clock
 from segments.duty import RECORD, SUPERVISE, Duty
-from segments.hold import Hold
+from segments.hold import Hold, Stretch
 from segments.model import Row, RowPosition, Run
 from segments.ports import Index
 from segments.takeover import read_takeover, told_home
@@ -39,9 +39,9 @@ class OwnVoice:
         own = self._settings
         return Hello(own.site.name, PROTOCOL, version("keepsight"), self._clock.now_us(), await self._highest_epoch(), camera_key(own))
 
-    async def merge_holds(self, holds: Sequence[Hold]) -> None:
+    async def merge_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         """See `AskSite.tell_holds`."""
-        await self._merge(holds)
+        return await self._merge(holds)
 
     async def taken_over(self, site: str) -> Sequence[str] | None:
         """See `AskSite`."""

@@ -98,6 +98,6 @@ async def _state(services: Services, camera: Camera) -> State:
     """The last state written of a camera; one of which nothing was written has not begun yet."""
     change = await services.index.state_before(camera.id, services.clock.now_us())
     if change is None:
-        cause = Cause.UNKNOWN if camera.enabled else Cause.DISABLED
+        cause = Cause.DISABLED if not camera.enabled else Cause.ELSEWHERE if camera.home else Cause.UNKNOWN
         return State(state=CameraState.STOPPED, cause=cause, since=None, detail="")
     return State(state=change.state, cause=change.cause, since=iso(change.at_us), detail=change.detail)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from playback.footage import rows_of, run_of
+from playback.footage import elsewhere_of, rows_of, run_of
 from playback.problems import NoFootage
 from playback.segment_bytes import read, stream
 from playback.services import Services
@@ -38,7 +38,8 @@ async def plan_export(services: Services, camera: str, span: Span) -> list[Virtu
     rows = [row for row in rows if row.sha256]  # what still grows has no tail yet
     states = await states_between(index, camera, span)
     deleted = await deleted_between(index, camera, span)
-    pieces = coverage(span, Facts(footage_of_rows(rows), states, found.added_us, services.clock.now_us(), deleted))
+    elsewhere = await elsewhere_of(services, camera)
+    pieces = coverage(span, Facts(footage_of_rows(rows), states, found.added_us, services.clock.now_us(), deleted, elsewhere))
     gaps = [Gap(piece.start_us, piece.end_us, piece.cause) for piece in pieces if isinstance(piece, Absence)]
     if not rows:
         raise NoFootage(f"{camera} has no indexed footage from {iso(span.start_us)} to {iso(span.end_us)}", Cause(gaps[0].cause))

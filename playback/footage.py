@@ -16,6 +16,7 @@ from segments.clock import iso
 from segments.coverage import Facts, Gap, coverage
 from segments.errors import KeepsightError, NotFound, Refused, TryAgain
 from segments.model import Camera, Footage, Row, RowPosition, Run, Span
+from segments.takeover import read_standing, recorded_elsewhere
 from segments.timeline import deleted_between, footage_between, footage_of_rows, rows_between, states_between
 
 T = TypeVar("T")
@@ -159,6 +160,17 @@ async def camera_added_us(services: Services, camera: str) -> int | None:
     return found.added_us
 
 
+async def elsewhere_of(services: Services, camera: str) -> Sequence[Span]:
+    """When another site was to record a camera; nothing is asked where there are none."""
+    if not services.elsewhere.sites:
+        return ()
+    try:
+        found = await services.index.camera(camera)
+    except NotFound:
+        return ()
+    return recorded_elsewhere(found, await read_standing(services.index), services.clock.now_us())
+
+
 async def no_footage(services: Services, camera: str, span: Span, beside: Beside | None = None) -> NotFound:
     """The error for a span without footage: the cause that takes the most of it, or that there is no such camera."""
     added_us = await camera_added_us(services, camera)
@@ -168,7 +180,7 @@ async def no_footage(services: Services, camera: str, span: Span, beside: Beside
         return NotFound(f"there is no camera {camera}, and no footage of it from {iso(span.start_us)} to {iso(span.end_us)}{unasked}")
     states = await states_between(services.index, camera, span)
     deleted = await deleted_between(services.index, camera, span)
-    pieces = coverage(span, Facts((), states, added_us, services.clock.now_us(), deleted))
+    pieces = coverage(span, Facts((), states, added_us, services.clock.now_us(), deleted, await elsewhere_of(services, camera)))
     gap = max((piece for piece in pieces if isinstance(piece, Gap)), key=lambda piece: piece.end_us - piece.start_us)
     said = f": {gap.detail}" if gap.detail else ""
     return NoFootage(f"{camera} has no footage from {iso(span.start_us)} to {iso(span.end_us)} ({gap.cause}{said}){unasked}", gap.cause)

@@ -20,7 +20,8 @@ PIECE_BYTES = 4 << 20
 async def read(services: Services, row: Row, start: int, end: int) -> bytes:
     """The bytes from `start` to `end` (excluded) of a segment; from another site that has it, if its pool does not give them.
 
-    Raises FootageGone if the object is nowhere although its row is there, and DataDamaged if it is shorter than the row says.
+    Raises FootageGone if the object is nowhere although its row is there, and DataDamaged if it is known to be damaged, or shorter than the
+    row says.
     """
     try:
         if not row.pool:
@@ -30,6 +31,7 @@ async def read(services: Services, row: Row, start: int, end: int) -> bytes:
     if site_of(row):
         return await _joined(services.elsewhere.read(row, start, end))
     try:
+        await _refuse_damaged(services, row)
         return _whole(await _pool(services, row).get(row.key, start, end), row, end - start)
     except KeepsightError as error:
         return await _joined(_instead(services, row, (start, end), _said(row, error)))
@@ -66,6 +68,7 @@ async def _pieces(services: Services, row: Row, start: int, end: int) -> AsyncGe
         return
     at = start
     try:
+        await _refuse_damaged(services, row)
         async for piece in _pool(services, row).stream(row.key, start, end):
             at += len(piece)
             yield piece
@@ -112,6 +115,12 @@ def _whole(data: bytes, row: Row, length: int) -> bytes:
     if len(data) != length:
         raise DataDamaged(f"{row.key} gave {len(data)} bytes where its row promises {length}")
     return data
+
+
+async def _refuse_damaged(services: Services, row: Row) -> None:
+    """Raises DataDamaged for a segment that is known to be damaged or missing here, whatever its pool would give."""
+    if await services.damage.has(row):
+        raise DataDamaged(f"{row.key} is known to be damaged here: `keepsight scrub status` says what is wrong with it")
 
 
 def _pool(services: Services, row: Row) -> ReadObject:

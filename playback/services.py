@@ -13,11 +13,27 @@ from playback.elsewhere import Elsewhere, Nowhere
 from playback.limits import Limits
 from playback.live import LiveFootage
 from segments.clock import Clock
-from segments.ports import Cameras, ReadObject, ReadReceipts, ReadRows, Runs, States
+from segments.model import Row
+from segments.ports import Cameras, ReadObject, ReadReceipts, ReadRows, Records, Runs, States
 
 
-class PlaybackIndex(ReadRows, Runs, States, ReadReceipts, Cameras, Protocol):
+class PlaybackIndex(ReadRows, Runs, States, ReadReceipts, Cameras, Records, Protocol):
     """What playback needs of an index."""
+
+
+class Damage(Protocol):
+    """What is known to be damaged here."""
+
+    async def has(self, row: Row) -> bool:
+        """Whether a segment is; costs a question to the index once in a while only."""
+
+
+class NoDamage:
+    """Nothing is known."""
+
+    async def has(self, row: Row) -> bool:  # noqa: ARG002
+        """See `Damage`."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,7 @@ class Services:
     `pools` are the object stores by the name rows call them. `token`, if set, is asked of every route but health. `console` is the folder
     of the built page, served at `/` if it is there. `hosts` are the names the service answers to where no token is asked for, so that a
     page of another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
+    `damage` knows which segments are not served from here.
     """
 
     index: PlaybackIndex
@@ -39,6 +56,7 @@ class Services:
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     elsewhere: Elsewhere = field(default_factory=Nowhere)
+    damage: Damage = field(default_factory=NoDamage)
 
 
 def services_of(request: Request) -> Services:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from playback.access import Verb, needs
 from playback.asked import AskedSpan, CameraId, check_length
-from playback.footage import Beside, LiveEdge, camera_added_us, footage_of, live_edge, no_footage
+from playback.footage import Beside, LiveEdge, camera_added_us, elsewhere_of, footage_of, live_edge, no_footage
 from playback.limits import COSTLY
 from playback.missing import missing, within
 from playback.problems import described
@@ -136,7 +136,8 @@ async def _known(services: Services, camera: str, span: Span, *, all_sites: bool
     footage = [*here, *(one for site in theirs.values() for one in site)]
     if added_us is None and not footage and not deleted:
         raise await no_footage(services, camera, span, beside)
-    return _Known(Facts(footage, states, added_us or 0, services.clock.now_us(), deleted), {services.site: here} | theirs, beside)
+    facts = Facts(footage, states, added_us or 0, services.clock.now_us(), deleted, await elsewhere_of(services, camera))
+    return _Known(facts, {services.site: here} | theirs, beside)
 
 
 async def _elsewhere(services: Services, camera: str, stretches: Sequence[Span]) -> tuple[dict[str, Sequence[Footage]], frozenset[str]]:

@@ -36,8 +36,8 @@ class UsageCounter:
         """A row was published."""
         seen = self._seen.get(row.camera)
         if seen is None:
-            self._mark(row.camera, row.day - timedelta(days=1), FIRST_COUNT_S)
-        self._mark(row.camera, row.day, COUNT_S if seen == row.day else FIRST_COUNT_S)
+            self.changed(row.camera, row.day - timedelta(days=1), FIRST_COUNT_S)
+        self.changed(row.camera, row.day, COUNT_S if seen == row.day else FIRST_COUNT_S)
         self._seen[row.camera] = row.day
 
     async def run(self) -> None:
@@ -55,9 +55,10 @@ class UsageCounter:
                 await count(self._index, camera, day)
             except KeepsightError as error:
                 log.warning("usage.retried: %s %s was not counted: %s", camera, day, error)
-                self._mark(camera, day, RETRY_S)
+                self.changed(camera, day, RETRY_S)
 
-    def _mark(self, camera: str, day: date, wait_s: int) -> None:
+    def changed(self, camera: str, day: date, wait_s: int) -> None:
+        """Has a camera-day counted after so long, or sooner if that was asked for before."""
         self._due_ns.setdefault((camera, day), self._clock.monotonic_ns() + wait_s * 1_000_000_000)
 
 

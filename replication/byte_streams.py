@@ -1,6 +1,6 @@
 """Bytes of footage over HTTP, read by blocking connections in threads: half the work of reading them in the event loop.
 
-By TLS an event loop is handed 16 KiB at a time (RFC 8446, section 5.1); here a piece is a MiB before the loop hears of it.
+By TLS an event loop is handed 16 KiB at a time (RFC 8446, section 5.1); here a piece is a MiB or more before the loop hears of it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,7 +20,9 @@ import urllib3
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES, MOST_PIECE_BYTES = 1 << 20, 8 << 20
+"""Pieces grow while they come within `QUICK_S`: on a fast way there are few, and on a slow one none takes long."""
+QUICK_S = 0.5
 AT_ONCE = 16
 """Reads that are under way; more wait."""
 
@@ -66,10 +69,12 @@ class ByteStreams:
 
     async def _pieces(self, answer: urllib3.BaseHTTPResponse) -> AsyncIterator[bytes]:
         self._open.add(answer)
-        whole = False
+        whole, size, began_s = False, PIECE_BYTES, time.monotonic()
         try:
-            while piece := await asyncio.wrap_future(self._begun(answer.read, PIECE_BYTES)):
+            while piece := await asyncio.wrap_future(self._begun(answer.read, size)):
+                size = min(2 * size, MOST_PIECE_BYTES) if time.monotonic() - began_s < QUICK_S else PIECE_BYTES
                 yield piece
+                began_s = time.monotonic()
             whole = True
         finally:
             self._open.discard(answer)

@@ -35,6 +35,8 @@ ROUND_S = 60.0
 STALE_S = 3600
 """What was found to be wanted longer ago is found out again: it may have been deleted, here or there."""
 LONGEST_WAIT_S = 60.0
+LONGEST_AWAY_S = 5.0
+"""A site whose news do not come is asked for them at least so often, and for nothing else: it costs next to nothing."""
 MISSING_S = 600.0
 FIRST_REFUSED_S, LONGEST_REFUSED_S = 60.0, 3600.0
 MOST_REFUSED = 1000
@@ -87,6 +89,8 @@ class Copier:
         self._flying = Flying(parts.settings.flying_bytes)
         self._failed_rounds = self._failed = 0
         """Rounds, and segments of this one, that failed in a row: who does not answer is asked seldom."""
+        self._heard = True
+        """Whether the news came the last time."""
         self.refused: dict[WishKey, str] = {}
         """Segments that could not be taken as they are, and why, until they are copied; the last `MOST_REFUSED`."""
 
@@ -103,17 +107,18 @@ class Copier:
         """Looks what is wanted and copies it; the seconds until the next round. What fails is told, and tried again later."""
         self._failed = 0
         looked = await self._look(self._settings.at_once)
-        await self._copy()
+        if self._heard:
+            await self._copy()
         if not looked or self._gives_up:
             self._failed_rounds += 1
-            return min(2.0 ** min(self._failed_rounds, 10), LONGEST_WAIT_S)
+            return min(2.0 ** min(self._failed_rounds, 10), LONGEST_WAIT_S if self._heard else LONGEST_AWAY_S)
         self._failed_rounds = 0
         return NEWS_S if self._walk.over and not self._wishes else 0.0
 
     async def _look(self, enough: int) -> bool:
         """News, what else differs until there are enough wishes, and runs that have ended; whether all that were asked have answered."""
         try:
-            await self._wishing.hear()
+            await self._hear()
             await self._wishing.descend(enough)
             await self._runs.look(self._walk.cameras, self._months())
             if self._wishes.settled:
@@ -124,6 +129,14 @@ class Copier:
             self._parts.seen(CopyEvent(CopyKind.WAITS, self._site, text=str(error)))
             return False
         return True
+
+    async def _hear(self) -> None:
+        try:
+            await self._wishing.hear()
+        except KeepsightError:
+            self._heard = False
+            raise
+        self._heard = True
 
     def _months(self) -> list[date]:
         """Whose runs may be open: those of today and yesterday, and of the day the walk has come to."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 from replication.bandwidth import Bandwidth
 from replication.copied_runs import CopiedRuns
@@ -80,7 +81,7 @@ class SegmentCopy:
     @asynccontextmanager
     async def _received(self, row: Row, answer: Bytes) -> AsyncIterator[Body]:
         """The verified bytes."""
-        async with aclosing(self._verified(row, answer.pieces)) as pieces:
+        async with aclosing(cast("Any", answer.pieces)) as given, aclosing(self._verified(row, given)) as pieces:
             if row.size <= self._memory_bytes:
                 yield b"".join([piece async for piece in pieces])
                 return

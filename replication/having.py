@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Protocol
 
+from replication.own_digests import marks_of_day
 from replication.ports import MOST_DAYS, Has, Named
+from segments.damage import known_damaged
+from segments.digest import Mark
 from segments.errors import BadInput, NotFound
 from segments.keys import day_prefix, parse_key
-from segments.model import BatchState, Row, RowPosition, Span
-from segments.ports import Batches, BatchRows, ObjectStore, ReadReceipts, ReadRows
+from segments.model import BatchState, RowPosition
+from segments.patience import some_at_once
+from segments.ports import Batches, BatchRows, ObjectStore, ReadReceipts, ReadRows, Records
 
 HEADS_AT_ONCE = 8
 LISTED_FROM = 16
 """So many segments of a camera-day in one pool are looked for in a listing of it, and only what that does not show by itself."""
 
 
-class HavingIndex(ReadRows, Batches, BatchRows, ReadReceipts, Protocol):
+class HavingIndex(ReadRows, Batches, BatchRows, ReadReceipts, Records, Protocol):
     """What is needed of the index."""
 
 
@@ -32,26 +35,29 @@ class Having:
         self._pools = pools
 
     async def has(self, camera: str, day: date, named: Sequence[Named]) -> Sequence[Has]:
-        """See `AskFootage`. In the order a deletion goes: rows, then the open batch, then receipts; so it is seen in one of them."""
+        """See `AskFootage`. In the order a deletion goes: rows, then the open batch, then receipts; so it is seen in one of them.
+        What is known to be damaged is not had: nobody may delete the last good copy for it."""
         if len(named) > MOST_DAYS:
             raise BadInput(f"{len(named)} segments; at most {MOST_DAYS} are asked for at once")
-        rows = {row.position: row for row in await rows_of_day(self._index, camera, day)}
-        asked = [row for one in named if (row := rows.get(one.position)) is not None and row.sha256 == one.sha256]
-        here = {Named(row.position, row.sha256) for row in await self._present(camera, day, asked)}
+        marks = {mark.position: mark for mark in await marks_of_day(self._index, camera, day)}
+        asked = [mark for one in named if (mark := marks.get(one.position)) is not None and mark.sha256 == one.sha256]
+        damaged = await known_damaged(self._index, camera) if asked else frozenset()
+        asked = [mark for mark in asked if mark.key not in damaged]
+        here = {Named(mark.position, mark.sha256) for mark in await self._present(camera, day, asked)}
         gone = await self._gone(camera, day) if here.issuperset(named) is False else set()
         return [Has.HERE if one in here else Has.GONE if one in gone else Has.MISSING for one in named]
 
-    async def _present(self, camera: str, day: date, rows: Sequence[Row]) -> list[Row]:
+    async def _present(self, camera: str, day: date, marks: Sequence[Mark]) -> list[Mark]:
         """Those whose objects answer with their size."""
-        by_pool: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            if row.pool in self._pools:
-                by_pool[row.pool].append(row)
-        found: list[Row] = []
+        by_pool: dict[str, list[Mark]] = defaultdict(list)
+        for mark in marks:
+            if mark.pool in self._pools:
+                by_pool[mark.pool].append(mark)
+        found: list[Mark] = []
         for pool, wanted in by_pool.items():
             sizes = await self._listed(pool, day_prefix(camera, day)) if len(wanted) >= LISTED_FROM else {}
-            found += [row for row in wanted if sizes.get(row.key) == row.size]
-            found += await self._answering([row for row in wanted if row.key not in sizes])
+            found += [mark for mark in wanted if sizes.get(mark.key) == mark.size]
+            found += await self._answering([mark for mark in wanted if mark.key not in sizes])
         return found
 
     async def _listed(self, pool: str, prefix: str) -> dict[str, int]:
@@ -63,17 +69,14 @@ class Having:
             after = page.next
         return sizes
 
-    async def _answering(self, rows: Sequence[Row]) -> list[Row]:
-        at_once = asyncio.Semaphore(HEADS_AT_ONCE)
+    async def _answering(self, marks: Sequence[Mark]) -> list[Mark]:
+        async def answers(mark: Mark) -> bool:
+            with suppress(NotFound):
+                return (await self._pools[mark.pool].head(mark.key)).size == mark.size
+            return False
 
-        async def answers(row: Row) -> bool:
-            async with at_once:
-                with suppress(NotFound):
-                    return (await self._pools[row.pool].head(row.key)).size == row.size
-                return False
-
-        found = await asyncio.gather(*map(answers, rows))
-        return [row for row, there in zip(rows, found, strict=True) if there]
+        found = await some_at_once(answers, marks, HEADS_AT_ONCE)
+        return [mark for mark, there in zip(marks, found, strict=True) if there]
 
     async def _gone(self, camera: str, day: date) -> set[Named]:
         """What an open batch is about to delete, and what receipts say was deleted. A batch that is taken back deletes nothing."""
@@ -89,14 +92,3 @@ class Having:
                 key = parse_key(gone.key)
                 found.add(Named(RowPosition(key.start_us, key.run, key.counter), gone.sha256))
         return found
-
-
-async def rows_of_day(index: ReadRows, camera: str, day: date, reach: Span | None = None) -> list[Row]:
-    """The rows of a camera-day, or those of it that start within `reach`."""
-    after: RowPosition | None = RowPosition(reach.start_us if reach else -1, "", -1)
-    found: list[Row] = []
-    while after is not None:
-        page = await index.rows(camera, day, after=after)
-        found += page.items
-        after = None if reach and page.items and page.items[-1].start_us >= reach.end_us else page.next
-    return [row for row in found if row.start_us < reach.end_us] if reach else found

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from replication.ports import Peer
 from segments.errors import KeepsightError, TryAgain
-from segments.hold import Hold
+from segments.hold import Hold, HoldAtSite, Stretch
 from segments.hold_merge import merged
 
 HOLDS_LIMIT_S = 2.0
 """A site that does not answer within this is named to who waits for it."""
 
-Merge = Callable[[Sequence[Hold]], Awaitable[None]]
-"""Makes holds of another site ours; they bind here when it returns. Retention's, through the wiring."""
+Merge = Callable[[Sequence[Hold]], Awaitable[Sequence[Stretch] | None]]
+"""Makes holds of another site ours, as `AskSite.tell_holds` says. Retention's, through the wiring."""
 
 
 class HoldsAtPeers:
@@ -24,36 +24,36 @@ class HoldsAtPeers:
         self._peers = peers
         self._limit_s = limit_s
 
-    async def tell(self, hold: Hold) -> Mapping[str, str]:
-        """Has all of them merge it into theirs, all at the same time; by site '' or what is wrong."""
+    async def tell(self, hold: Hold) -> Mapping[str, HoldAtSite]:
+        """Has all of them merge it into theirs, all at the same time; by site what came of it."""
         return await self._of_all(lambda peer: self._told(peer, hold))
 
-    async def bound(self, hold: Hold) -> Mapping[str, str]:
-        """Whether they have it as it is here; by site '' or what is wrong."""
+    async def bound(self, hold: Hold) -> Mapping[str, HoldAtSite]:
+        """Whether they have it as it is here, by site."""
         return await self._of_all(lambda peer: self._known(peer, hold))
 
-    async def _of_all(self, ask: Callable[[Peer], Awaitable[str]]) -> Mapping[str, str]:
+    async def _of_all(self, ask: Callable[[Peer], Awaitable[HoldAtSite]]) -> Mapping[str, HoldAtSite]:
         answers = await asyncio.gather(*(self._within_limit(ask(peer)) for peer in self._peers.values()))
         return dict(zip(self._peers, answers, strict=True))
 
-    async def _within_limit(self, answer: Awaitable[str]) -> str:
+    async def _within_limit(self, answer: Awaitable[HoldAtSite]) -> HoldAtSite:
         try:
             async with asyncio.timeout(self._limit_s):
                 return await answer
         except TimeoutError:
-            return f"it did not answer within {self._limit_s:g} s"
+            return HoldAtSite(f"it did not answer within {self._limit_s:g} s")
         except KeepsightError as error:
-            return str(error)
+            return HoldAtSite(str(error))
 
-    async def _told(self, peer: Peer, hold: Hold) -> str:
-        await peer.tell_holds([hold])
-        return ""
+    async def _told(self, peer: Peer, hold: Hold) -> HoldAtSite:
+        gone = await peer.tell_holds([hold])
+        return HoldAtSite(gone=gone or (), looking=gone is None)
 
-    async def _known(self, peer: Peer, hold: Hold) -> str:
+    async def _known(self, peer: Peer, hold: Hold) -> HoldAtSite:
         theirs = next((each for each in await peer.holds() if each.id == hold.id), None)
         if theirs is None:
-            return "it does not know it"
-        return "" if merged(theirs, hold) == theirs else "it knows an older state of it"
+            return HoldAtSite("it does not know it")
+        return HoldAtSite("" if merged(theirs, hold) == theirs else "it knows an older state of it")
 
 
 async def pull_holds(name: str, peer: Peer, merge: Merge) -> None:

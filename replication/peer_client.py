@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
 from typing import Any, TypeVar, cast
@@ -13,22 +14,24 @@ from urllib.parse import urlencode, urlsplit
 from replication import wire, wire_site
 from replication.byte_streams import Opened
 from replication.peer_http import PeerAddress, SiteHttp
-from replication.ports import MOST_DAYS, MOST_FOOTAGE_DAYS, PROTOCOL, Bytes, Has, Hello, Named, News
+from replication.ports import MOST_DAYS, MOST_FOOTAGE_DAYS, MOST_GONE, PROTOCOL, Bytes, Has, Hello, Named, News
 from replication.source import after
 from replication.wire_values import as_bytes, items, members, parsed, to_json
 from segments.clock import Clock
 from segments.digest import HOURS, Digest
 from segments.errors import BadInput, DataDamaged, Refused, TryAgain
-from segments.hold import Hold
+from segments.hold import Hold, Stretch
 from segments.model import Camera, Footage, Partition, Row, Run, Span
 from segments.ports import Page
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 ANSWER_S = 60.0
 """Of a whole answer, bytes of footage aside."""
 MOST_ANSWER_BYTES = 64 << 20
-DAYS_A_REQUEST = 100
+DAYS_A_REQUEST = 250
 REQUESTS_AT_ONCE = 2
 """Of one question that takes several."""
 HOLDS_BYTES = 8 << 20
@@ -41,6 +44,7 @@ class PeerClient:
     def __init__(self, address: PeerAddress, *, clock: Clock) -> None:
         self.address = address
         self._http = SiteHttp(address, clock)
+        self._holds = wire_site.StampedHolds("", None)
 
     async def close(self) -> None:
         """See `Peer`."""
@@ -75,9 +79,12 @@ class PeerClient:
         )
 
     async def rows(self, camera: str, day: date, hours: Collection[int]) -> Sequence[Row]:
-        """See `AskFootage`."""
+        """See `AskFootage`. What is no row is left out, and told in the log."""
         asked = {"camera": camera, "day": to_json(day), "hours": sorted(set(hours))}
-        return await self._ask("rows", asked, lambda value: wire.rows_of(camera, day, value))
+        found, wrong = await self._ask("rows", asked, lambda value: wire.rows_of(camera, day, value))
+        if wrong:
+            log.error("site.bad-rows: site %s, %s %s: %d rows are none: %s", self.address.site, camera, day, len(wrong), wrong[0])
+        return found
 
     async def run(self, camera: str, run_id: str) -> Run:
         """See `AskFootage`."""
@@ -130,22 +137,24 @@ class PeerClient:
         return await self._ask("credentials", {"bucket": bucket}, wire_site.credentials_of)
 
     async def holds(self) -> Sequence[Hold]:
-        """See `AskSite`."""
-        return await self._ask("holds", {}, wire_site.holds_of)
+        """See `AskSite`. Where they are as they were when they were asked for last, they do not come again."""
+        known = self._holds
+        said = await self._ask("holds", {"stamp": known.stamp}, wire_site.stamped_holds_of)
+        if said.holds is None:
+            if said.stamp != known.stamp or known.holds is None:
+                raise DataDamaged(f"site {self.address.site} says that its holds are as before, and does not know how they were")
+            return known.holds
+        self._holds = said
+        return said.holds
 
-    async def tell_holds(self, holds: Sequence[Hold]) -> None:
+    async def tell_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         """See `AskSite`."""
-        part: list[Any] = []
-        size = 0
-        for hold in holds:
-            value = to_json(hold)
-            part.append(value)
-            size += len(as_bytes(value))
-            if size > HOLDS_BYTES:
-                await self._ask("told-holds", {"holds": part}, members)
-                part, size = [], 0
-        if part:
-            await self._ask("told-holds", {"holds": part}, members)
+        gone: list[Stretch] = []
+        known = True
+        for part in _parts([to_json(hold) for hold in holds]):
+            said = await self._ask("told-holds", {"holds": part}, wire_site.gone_of)
+            gone, known = [*gone, *(said or ())], known and said is not None
+        return gone[:MOST_GONE] if known else None
 
     async def taken_over(self, site: str) -> Sequence[str] | None:
         """See `AskSite`."""
@@ -232,6 +241,20 @@ class PeerClient:
             return read(parsed(body))
         except BadInput as error:
             raise DataDamaged(f"site {self.address.site} says what cannot be, about {question}: {error}") from None
+
+
+def _parts(values: Sequence[Any]) -> Iterator[list[Any]]:
+    """Divided so that each fits into a request."""
+    part: list[Any] = []
+    size = 0
+    for value in values:
+        part.append(value)
+        size += len(as_bytes(value))
+        if size > HOLDS_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _exactly(count: int, value: Any) -> list[Any]:

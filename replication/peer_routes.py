@@ -7,6 +7,7 @@ A question is `POST /sites/QUESTION` with its arguments as JSON, the bytes of a 
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -21,7 +22,7 @@ from replication import wire, wire_site
 from replication.admission import OBJECTS, Admission, NotAdmitted
 from replication.ports import PROTOCOL
 from replication.source import Source, after
-from replication.wire_values import as_bytes, items, members, parsed, to_json, whole
+from replication.wire_values import as_bytes, items, members, parsed, text, to_json, whole
 from segments.errors import BadInput, Conflict, DataDamaged, KeepsightError, NotFound, Refused, TryAgain
 from segments.keys import SegmentKey
 from segments.model import Row
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 PROTOCOL_HEADER, ATTRIBUTES, SIZE = "keepsight-protocol", "keepsight-attributes", "keepsight-size"
 LINK_S = 30
 """How long a signed link lives."""
-DAYS_A_REQUEST = 100
+DAYS_A_REQUEST = 250
 """Of digests and of camera-days: so an answer takes some seconds at most."""
 _SMALL, _LISTS, _HOLDS = 4096, 1 << 19, 16 << 20
 """Of bodies."""
@@ -165,12 +166,14 @@ def _of_site(source: Source) -> Mapping[str, _Question]:
         return [[camera, to_json(sealed)] for camera, sealed in found.items()]
 
     async def holds(value: Any) -> Any:
-        members(value)
-        return to_json(list(await source.holds()))
+        (known,) = members(value, "stamp")
+        found = to_json(list(await source.holds()))
+        stamp = hashlib.blake2b(as_bytes(found), digest_size=16).hexdigest()
+        return {"stamp": stamp, "holds": None if text(known, "stamp", most=64) == stamp else found}
 
     async def told_holds(value: Any) -> Any:
-        await source.tell_holds(wire_site.holds_of(*members(value, "holds")))
-        return {}
+        gone = await source.tell_holds(wire_site.holds_of(*members(value, "holds")))
+        return {"gone": None if gone is None else to_json(list(gone))}
 
     async def taken_over(value: Any) -> Any:
         found = await source.taken_over(wire.site_name(*members(value, "site")))

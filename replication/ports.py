@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from segments.digest import Digest
-from segments.hold import Hold
+from segments.hold import Hold, Stretch
 from segments.model import Camera, Footage, Partition, Row, RowPosition, Run, Span
 from segments.ports import Page
 
@@ -21,6 +21,8 @@ PROTOCOL = 1
 """The version of these questions; a site that speaks another is refused by name."""
 MOST_DAYS = 1000
 """Camera-days whose digests are asked for at once, and positions of `has`."""
+MOST_GONE = 1000
+"""Stretches that a site names as gone when it is told of a hold."""
 MOST_FOOTAGE_DAYS = 400
 """Days of a span that `footage` is asked for."""
 
@@ -74,7 +76,10 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """An object as it comes from another site, in pieces; nothing of it is to be believed before it is hashed."""
+    """An object, or a range of it, as it comes from another site, in pieces; nothing of it is to be believed before it is hashed.
+
+    `size`: how many bytes come; only of a whole read is it the object's size.
+    """
 
     size: int
     attributes: Mapping[str, str]
@@ -110,12 +115,13 @@ class AskFootage(Protocol):
         """
 
     async def read(self, row: Row, start: int = 0, end: int | None = None) -> Bytes:
-        """The bytes of a segment at that site, or a range of them; raises NotFound if it has none of this place and hash. What else the row
-        says (its pool, say) does not count.
+        """The bytes of a segment at that site, or a range of them; raises NotFound if it has none of this place and hash, DataDamaged
+        if they are known to be damaged there. What else the row says (its pool, say) does not count.
         """
 
     async def has(self, camera: str, day: date, named: Sequence[Named]) -> Sequence[Has]:
-        """What it has of up to `MOST_DAYS` segments, in their order. HERE: a row of this hash, whose object has its size."""
+        """What it has of up to `MOST_DAYS` segments, in their order. HERE: a row of this hash, whose object has its size and
+        is not known to be damaged."""
 
     async def news(self, after: str) -> News:
         """What was committed there since (''; from now on); only a shortcut."""
@@ -139,8 +145,11 @@ class AskSite(Protocol):
     async def holds(self) -> Sequence[Hold]:
         """All holds it knows of, lifted ones included."""
 
-    async def tell_holds(self, holds: Sequence[Hold]) -> None:
-        """Has it merge these into its own; they bind its sweep when this returns."""
+    async def tell_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
+        """Has it merge these into its own; they bind its sweep when this returns.
+
+        What of their time they came too late for there, the first `MOST_GONE` stretches of it; None if it is not known yet.
+        """
 
     async def taken_over(self, site: str) -> Sequence[str] | None:
         """The cameras of `site` it records in its place at present; an empty sequence: all of them. None: it does not."""

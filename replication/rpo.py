@@ -32,8 +32,8 @@ A_LOOK = 50
 """Cameras in one look, so that a shard of a thousand is through in ten minutes."""
 AT_ONCE = 4
 LOOK_S = 20.0
-CAMERAS_S = 600
-"""So often the archive is read."""
+CAMERAS_S, FEW_CAMERAS_S = 600, 60
+"""So often the archive is read; more often where all cameras are measured in one look."""
 NOTHING = Spread(None, None, None)
 KEPT_US = US_PER_HOUR
 """What was measured longer ago is told no more."""
@@ -138,7 +138,8 @@ class RpoWatch:
 
     async def _read_archive(self) -> None:
         now_ns = self._clock.monotonic_ns()
-        if self._read_ns is not None and now_ns - self._read_ns < CAMERAS_S * 1e9:
+        every_s = CAMERAS_S if len(self._line) > A_LOOK else FEW_CAMERAS_S
+        if self._read_ns is not None and now_ns - self._read_ns < every_s * 1e9:
             return
         buckets = range(self._shard.shard, CAMERA_BUCKETS, self._shard.of)
         known = {

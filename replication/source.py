@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
-from replication.having import Having, HavingIndex, rows_of_day
-from replication.ports import MOST_DAYS, MOST_FOOTAGE_DAYS, Bytes, Has, Hello, Named, News
+from replication.having import Having, HavingIndex
+from replication.own_digests import IndexDigests
+from replication.ports import MOST_DAYS, MOST_FOOTAGE_DAYS, MOST_GONE, Bytes, Has, Hello, Named, News
 from replication.wire import check_span
 from segments.clock import US_PER_DAY, US_PER_HOUR, day_start_us
-from segments.digest import Digest, digest_of_rows, digests_of_hours, hour_of
+from segments.damage import known_damaged
+from segments.digest import Digest, hour_of
 from segments.errors import BadInput, DataDamaged, NotFound, TryAgain
-from segments.hold import HOLDS, Hold, hold_of
+from segments.hold import HOLDS, Hold, Stretch, hold_of
 from segments.model import Camera, Footage, Partition, PartitionKind, Row, RowPosition, Run, Span
-from segments.ports import CameraChanges, ObjectStore, Page, Partitions, Records, Runs
+from segments.ports import CameraChanges, ObjectStore, Page, Partitions, Runs
 from segments.timeline import deleted_between, footage_between, footage_of_rows, footage_of_runs, outside, rows_between, runs_between
 
-DAYS_AT_ONCE = 4
-"""So many camera-days of a question are read at the same time."""
 PIECE_BYTES = 4 << 20
 
 
-class SourceIndex(HavingIndex, Runs, Partitions, Records, CameraChanges, Protocol):
+class SourceIndex(HavingIndex, Runs, Partitions, CameraChanges, Protocol):
     """What answering needs of the index."""
 
 
@@ -51,7 +50,7 @@ class SiteVoice(Protocol):
     async def hello(self) -> Hello:
         """See `AskSite`."""
 
-    async def merge_holds(self, holds: Sequence[Hold]) -> None:
+    async def merge_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         """See `AskSite.tell_holds`."""
 
     async def taken_over(self, site: str) -> Sequence[str] | None:
@@ -107,6 +106,7 @@ class Source:
         self._live = live or NoLiveRows()
         self._news = news or NoNews()
         self._having = Having(index, pools)
+        self._own = IndexDigests(index)
 
     # --- what there is ---
 
@@ -114,13 +114,7 @@ class Source:
         """See `AskFootage`."""
         if len(days) > MOST_DAYS:
             raise BadInput(f"{len(days)} camera-days; at most {MOST_DAYS} are asked for at once")
-        at_once = asyncio.Semaphore(DAYS_AT_ONCE)
-
-        async def of_day(partition: Partition) -> Digest:
-            async with at_once:
-                return digest_of_rows(await rows_of_day(self._index, partition.camera, partition.date))
-
-        return await asyncio.gather(*map(of_day, days))
+        return await self._own.digests(days)
 
     async def camera_days(self, *, after: str = "", limit: int = MOST_DAYS) -> Page[tuple[Partition, Digest], str]:
         """See `AskFootage`."""
@@ -130,7 +124,7 @@ class Source:
 
     async def hours(self, camera: str, day: date) -> Sequence[Digest]:
         """See `AskFootage`."""
-        return digests_of_hours(await rows_of_day(self._index, camera, day))
+        return await self._own.hours(camera, day)
 
     async def rows(self, camera: str, day: date, hours: Collection[int]) -> Sequence[Row]:
         """See `AskFootage`."""
@@ -138,7 +132,17 @@ class Source:
             return []
         reach = Span(*(day_start_us(day) + hour * US_PER_HOUR for hour in (min(hours), max(hours) + 1)))
         wanted = set(hours)
-        return [row for row in await rows_of_day(self._index, camera, day, reach) if hour_of(row) in wanted]
+        return [row for row in await self._rows(camera, day, reach) if hour_of(row) in wanted]
+
+    async def _rows(self, camera: str, day: date, reach: Span) -> list[Row]:
+        """The rows of a camera-day from the start of `reach` on, to behind its end."""
+        after: RowPosition | None = RowPosition(reach.start_us, "", -1)
+        found: list[Row] = []
+        while after is not None:
+            page = await self._index.rows(camera, day, after=after)
+            found += page.items
+            after = page.next if page.items and page.items[-1].start_us < reach.end_us else None
+        return found
 
     async def run(self, camera: str, run_id: str) -> Run:
         """See `AskFootage`."""
@@ -181,7 +185,10 @@ class Source:
     # --- bytes ---
 
     async def read(self, row: Row, start: int = 0, end: int | None = None) -> Bytes:
-        """See `AskFootage`. The object of that place and hash, wherever it lies here by now; raises DataDamaged if it has another size."""
+        """See `AskFootage`. The object of that place and hash, wherever it lies here by now.
+
+        Raises DataDamaged if it has another size, or is known to be damaged.
+        """
         known = await self._known(row)
         begin, stop = min(start, row.size), min(row.size, row.size if end is None else end)
         size = max(0, stop - begin)
@@ -214,7 +221,9 @@ class Source:
         return known
 
     async def _checked(self, row: Row) -> Mapping[str, str]:
-        """The attributes of an object that has the size of its row; raises NotFound, DataDamaged."""
+        """The attributes of an object that has the size of its row and is not known to be damaged; raises NotFound, DataDamaged."""
+        if row.key in await known_damaged(self._index, row.camera):
+            raise DataDamaged(f"{row.key} is known to be damaged here")
         info = await self._pool(row).head(row.key)
         if info.size != row.size:
             raise DataDamaged(f"{row.key} has {info.size} bytes instead of {row.size}")
@@ -256,9 +265,10 @@ class Source:
         """See `AskSite`."""
         return [hold_of(record) for record in await self._index.records(HOLDS)]
 
-    async def tell_holds(self, holds: Sequence[Hold]) -> None:
+    async def tell_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         """See `AskSite`."""
-        await self._voice.merge_holds(holds)
+        gone = await self._voice.merge_holds(holds)
+        return None if gone is None else gone[:MOST_GONE]
 
     async def taken_over(self, site: str) -> Sequence[str] | None:
         """See `AskSite`."""
@@ -273,8 +283,9 @@ class Source:
 
 
 async def after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A piece that was read ahead, and those behind it."""
-    if first:
-        yield first
-    async for piece in rest:
-        yield piece
+    """A piece that was read ahead, and those behind it; who leaves early lets go of what gives them, at once."""
+    async with aclosing(cast("Any", rest)):
+        if first:
+            yield first
+        async for piece in rest:
+            yield piece

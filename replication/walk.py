@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 RECENT_S = 600
 WALK_S = 24 * 3600
-FIRST_DAYS, QUICK_S, SLOW_S = 32, 1.0, 4.0
+FIRST_DAYS, QUICK_S, SLOW_S = 128, 1.0, 4.0
 """Camera-days of the first question, and how long an answer should take: a busy source reads its rows for them."""
 EMPTY_DAYS = 14
 """After so many days of which the source has nothing, older ones are left to what it says it has."""

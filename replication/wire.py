@@ -9,7 +9,6 @@ import base64
 import re
 from collections.abc import Sequence
 from datetime import date
-from itertools import pairwise
 from typing import Any
 
 from replication.ports import MOST_DAYS, Commit, Has, Named, News
@@ -29,6 +28,7 @@ MOST_COMMITS = 10_000
 MOST_OBJECT_BYTES = 1 << 30
 """What one put can be."""
 MOST_CURSOR = 1024
+_NAMED = 120
 _LAST_US = 253_370_764_800 * 1_000_000
 """The year 9999 begins: later times have no date."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -159,14 +159,27 @@ def row_of(camera: str, value: Any, *, durable_only: bool = True) -> Row:
     )
 
 
-def rows_of(camera: str, of_day: date, value: Any) -> list[Row]:
-    """Rows of a camera-day, in order of position."""
-    found = [row_of(camera, each) for each in items(value, "rows", most=MOST_ROWS)]
-    if any(day_of(row.start_us) != of_day for row in found):
-        raise BadInput(f"rows: one is not of {of_day}")
-    if any(row.position >= following.position for row, following in pairwise(found)):
-        raise BadInput("rows: they are not in order, each once")
-    return found
+def rows_of(camera: str, of_day: date, value: Any) -> tuple[list[Row], list[str]]:
+    """Rows of a camera-day, in order of position; and of those that are none, which they are and why. One of them spoils no other."""
+    found: list[Row] = []
+    wrong: list[str] = []
+    for number, each in enumerate(items(value, "rows", most=MOST_ROWS)):
+        try:
+            row = row_of(camera, each)
+            if day_of(row.start_us) != of_day:
+                raise BadInput(f"it is not of {of_day}")
+            if found and row.position <= found[-1].position:
+                raise BadInput("it is not in order, each once")
+        except BadInput as error:
+            wrong.append(f"row {number}, {_name(each)}: {error}")
+        else:
+            found.append(row)
+    return found, wrong
+
+
+def _name(row: Any) -> str:
+    """What a row that is none is called in a log: where it says it is."""
+    return repr(row[:3] if isinstance(row, list) else row)[:_NAMED]
 
 
 def run_of(camera: str, value: Any) -> Run:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from replication.ports import Hello
+from replication.ports import MOST_GONE, Hello
 from replication.wire import POOL, bucket, camera_id, matching, moment_us, several, site_name
-from replication.wire_values import from_json, items, plain_bytes, text, to_json, whole
+from replication.wire_values import from_json, items, members, plain_bytes, text, to_json, whole
 from segments.errors import BadInput
-from segments.hold import Hold
+from segments.hold import FOR_EVER_US, Hold, Stretch
 from segments.model import Camera
 from segments.shards import CAMERA_BUCKETS
 
 MOST_HOLDS = 100_000
 MOST_SEALED_BYTES = 4096
 _HOLD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class StampedHolds(NamedTuple):
+    """All holds of a site, and what tells them from other ones; None: they are as who asked said he knows them."""
+
+    stamp: str
+    holds: Sequence[Hold] | None
 
 
 def hello_of(value: Any) -> Hello:
@@ -63,9 +70,26 @@ def holds_of(value: Any) -> list[Hold]:
         matching(_HOLD, hold.id, "that is no id of a hold")
         for camera in (*hold.cameras, *hold.seen):
             camera_id(camera)
-        if min(hold.start_us, hold.placed_us, hold.lifted_us) < 0:
-            raise BadInput(f"hold {hold.id}: a time before 1970")
+        for at_us in (hold.start_us, hold.placed_us, hold.lifted_us, *(change.at_us for change in hold.changes)):
+            moment_us(at_us, f"hold {hold.id}: a time")
+        if hold.end_us != FOR_EVER_US:
+            moment_us(hold.end_us, f"hold {hold.id}: its end")
     return found
+
+
+def stamped_holds_of(value: Any) -> StampedHolds:
+    """Holds with their stamp."""
+    stamp, holds = members(value, "stamp", "holds")
+    return StampedHolds(text(stamp, "stamp", most=64), None if holds is None else holds_of(holds))
+
+
+def gone_of(value: Any) -> list[Stretch] | None:
+    """What holds came too late for; None if that is not known yet."""
+    (gone,) = members(value, "gone")
+    if gone is None:
+        return None
+    listed = (several(each, 3, "gone") for each in items(gone, "gone", most=MOST_GONE))
+    return [Stretch(camera_id(camera), moment_us(start_us), moment_us(end_us)) for camera, start_us, end_us in listed]
 
 
 def cameras_values(cameras: Sequence[Camera]) -> list[Any]:

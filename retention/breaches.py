@@ -24,7 +24,7 @@ PRESSED = "pressed"
 
 @dataclass(frozen=True, slots=True)
 class BreachRecord:
-    """A breach as it is kept. `missing_bytes` is the worst of it; `hits` are those of the last look, `seen_us` when that was.
+    """A breach as it is kept. `missing_bytes` is the worst of it; `hits` and `waiting` are those of the last look, `seen_us` when that was.
 
     `closed_us` is 0 while it lasts.
     """
@@ -37,6 +37,7 @@ class BreachRecord:
     hits: tuple[CameraDay, ...]
     eased_us: int
     closed_us: int = 0
+    waiting: tuple[CameraDay, ...] = ()
 
     @property
     def id(self) -> str:
@@ -94,20 +95,25 @@ async def _note_breach(records: Records, pool: str, relief: Relief, at_us: int) 
     if at_us - last.seen_us >= US_PER_DAY or relief.breach.missing_bytes > last.missing_bytes:
         worst = max(last.missing_bytes, relief.breach.missing_bytes)
         still = replace(last, seen_us=at_us, missing_bytes=worst, hits=relief.breach.hits, eased_us=relief.breach.eased_us)
+        still = replace(still, waiting=relief.breach.waiting)
         await records.put_record(record.changed(_values(still)))
     return None
 
 
 async def _open(records: Records, number: int, found: Breach) -> BreachRecord:
-    breach = BreachRecord(found.pool, number, found.at_us, found.at_us, found.missing_bytes, found.hits, found.eased_us)
+    breach = BreachRecord(found.pool, number, found.at_us, found.at_us, found.missing_bytes, found.hits, found.eased_us, 0, found.waiting)
     await records.put_record(new_record(BREACHES, breach.id, _values(breach)))
     return breach
 
 
 def _values(breach: BreachRecord) -> dict[str, Any]:
-    return asdict(breach) | {"hits": [[camera, day.isoformat()] for camera, day in breach.hits]}
+    days = {"hits": breach.hits, "waiting": breach.waiting}
+    return asdict(breach) | {name: [[camera, day.isoformat()] for camera, day in found] for name, found in days.items()}
 
 
 def _breach_of(record: Record) -> BreachRecord:
     values = record.values
-    return BreachRecord(**values | {"hits": tuple((camera, date.fromisoformat(day)) for camera, day in values["hits"])})
+    days = {name: values.get(name, ()) for name in ("hits", "waiting")}
+    return BreachRecord(
+        **values | {name: tuple((camera, date.fromisoformat(day)) for camera, day in found) for name, found in days.items()}
+    )

@@ -10,9 +10,9 @@ from typing import Protocol
 from retention.held import HeldIndex, archived_camera, covered_cameras, kept_days, rows_within, span_until
 from retention.lock_progress import LockProgress, lock_progress
 from retention.rules import Rules, read_rules
-from retention.taking_back import Stretch, deletable, deleted_of, oldest_kept_us
+from retention.taking_back import deletable, deleted_of, oldest_kept_us
 from segments.errors import NotFound
-from segments.hold import HOLDS, Hold, hold_of
+from segments.hold import HOLDS, Hold, Stretch, hold_of
 from segments.model import Camera
 from segments.ports import Cameras, ReadReceipts, Records
 from segments.shards import bucket_of

@@ -72,26 +72,28 @@ class HoldView(BaseModel):
     changes: list[ChangeView]
 
 
-class SiteView(BaseModel):
-    """Whether a hold binds at another site as it was answered here; if not, why."""
-
-    site: str
-    bound: bool
-    why: str
-
-
-class KnownHoldView(HoldView):
-    """A hold, and which other sites have it so."""
-
-    sites: list[SiteView]
-
-
 class StretchView(BaseModel):
     """Footage of a camera."""
 
     camera: str
     start: str = Field(alias="from", json_schema_extra={"format": "date-time"})
     end: str = Field(alias="to", json_schema_extra={"format": "date-time"})
+
+
+class SiteView(BaseModel):
+    """Whether a hold binds at another site as it was answered here; if not, why."""
+
+    site: str
+    bound: bool
+    why: str
+    gone: list[StretchView] = Field(description="Footage of its time that it came too late for there, when it was told")
+    looking: bool = Field(description="Whether that site is still looking for more of that")
+
+
+class KnownHoldView(HoldView):
+    """A hold, and which other sites have it so."""
+
+    sites: list[SiteView]
 
 
 class CameraDayView(BaseModel):

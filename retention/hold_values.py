@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retention.hold_report import HoldReport
-from retention.hold_sites import sites_json
 from retention.holds import Lifting, Placed
-from retention.taking_back import Stretch
 from segments.clock import iso
-from segments.hold import FOR_EVER_US, Hold
+from segments.hold import FOR_EVER_US, Hold, HoldAtSite, Stretch
 
 
 def hold_json(hold: Hold) -> dict[str, Any]:
@@ -55,7 +53,7 @@ def lifting_json(lifting: Lifting) -> dict[str, Any]:
     return {"hold": hold_json(lifting.hold), "waits_for_approval": lifting.waits_for_approval, "sites": sites_json(lifting.sites)}
 
 
-def known_json(hold: Hold, sites: Mapping[str, str]) -> dict[str, Any]:
+def known_json(hold: Hold, sites: Mapping[str, HoldAtSite]) -> dict[str, Any]:
     """A hold, and which other sites have it so."""
     return {**hold_json(hold), "sites": sites_json(sites)}
 
@@ -72,6 +70,14 @@ def report_json(report: HoldReport) -> dict[str, Any]:
         "locks": {"set": locks.locked, "of": locks.of, "refused": locks.refused, "unlockable": locks.unlockable, "lifted": locks.lifted},
         "deleted": _stretches(report.deleted),
     }
+
+
+def sites_json(sites: Mapping[str, HoldAtSite]) -> list[dict[str, Any]]:
+    """What other sites said of it."""
+    return [
+        {"site": site, "bound": not said.why, "why": said.why, "gone": _stretches(said.gone), "looking": said.looking}
+        for site, said in sorted(sites.items())
+    ]
 
 
 def _stretches(stretches: Sequence[Stretch]) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from retention.signed import Signed
 from retention.taking_back import TakenBack, TakingBack, take_back
 from segments.clock import day_of
 from segments.errors import BadInput, Conflict, NotFound, TryAgain
-from segments.hold import APPROVED, ASKED, FOR_EVER_US, HOLDS, LIFTED, Hold, HoldChange, hold_of, hold_values
+from segments.hold import APPROVED, ASKED, FOR_EVER_US, HOLDS, LIFTED, Hold, HoldAtSite, HoldChange, hold_of, hold_values
 from segments.model import Camera
 from segments.ports import Cameras, Records
 from segments.record import Record, new_record
@@ -54,7 +54,7 @@ class Placed:
     cameras: Sequence[str]
     empty_areas: Sequence[str]
     back: TakenBack
-    sites: Mapping[str, str] = field(default_factory=dict)
+    sites: Mapping[str, HoldAtSite] = field(default_factory=dict)
 
 
 class Lifting(NamedTuple):
@@ -62,7 +62,7 @@ class Lifting(NamedTuple):
 
     hold: Hold
     waits_for_approval: bool
-    sites: Mapping[str, str]
+    sites: Mapping[str, HoldAtSite]
 
 
 class HoldIndex(TakingBack, Cameras, Records, Protocol):

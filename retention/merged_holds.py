@@ -11,12 +11,15 @@ from retention.holds import TRIES, HoldIndex
 from retention.rules import read_rules
 from retention.taking_back import take_back
 from segments.errors import Conflict, KeepsightError, NotFound, TryAgain
-from segments.hold import HOLDS, Hold, hold_of, hold_values
+from segments.hold import HOLDS, Hold, Stretch, hold_of, hold_values
 from segments.hold_merge import merged
 from segments.ports import Records
 from segments.record import Record, new_record
 
 log = logging.getLogger(__name__)
+
+TAKEN_BACK_S = 1.0
+"""So long who tells us of holds waits to hear what they came too late for; binding is before that."""
 
 
 async def merge_holds(told: Sequence[Hold], index: Records) -> list[Hold]:
@@ -26,14 +29,20 @@ async def merge_holds(told: Sequence[Hold], index: Records) -> list[Hold]:
     return [found for hold in news if (found := await _merge(hold, index)) is not None]
 
 
-async def take_back_merged(holds: Sequence[Hold], index: HoldIndex, now_us: int) -> None:
-    """Takes back what those of them that stand cover. Nothing is lost if this fails or never ends: every claim looks at the records."""
+async def take_back_merged(holds: Sequence[Hold], index: HoldIndex, now_us: int) -> list[Stretch]:
+    """Takes back what those of them that stand cover; what they came too late for.
+
+    Nothing is lost if this fails or never ends: every claim looks at the records.
+    """
+    gone: list[Stretch] = []
     for hold in holds:
         if not hold.stands:
             continue
         back = await take_back(hold, await covered_cameras(hold, await read_rules(index), index), index=index, now_us=now_us)
         if back.too_late or back.deleted:
             log.warning("holds.came-too-late: %s: %d stretches are gone here", hold.id, len(back.too_late) + len(back.deleted))
+        gone += [*back.too_late, *back.deleted]
+    return gone
 
 
 class MergedHolds:
@@ -42,15 +51,21 @@ class MergedHolds:
     def __init__(self, index: HoldIndex, now_us: Callable[[], int]) -> None:
         self._index = index
         self._now_us = now_us
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Sequence[Stretch] | None]] = set()
 
-    async def __call__(self, told: Sequence[Hold]) -> None:
-        """They bind when this returns. Raises TryAgain if they may not."""
+    async def __call__(self, told: Sequence[Hold]) -> Sequence[Stretch] | None:
+        """They bind when this returns; what they came too late for here, None if that is not known within `TAKEN_BACK_S`.
+
+        Raises TryAgain if they may not bind.
+        """
         changed = await merge_holds(told, self._index)
-        if any(hold.stands for hold in changed):
-            task = asyncio.create_task(self._take_back(changed))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if not any(hold.stands for hold in changed):
+            return ()
+        task = asyncio.create_task(self._take_back(changed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        done, _ = await asyncio.wait({task}, timeout=TAKEN_BACK_S)
+        return task.result() if done else None
 
     async def close(self) -> None:
         """Ends what is under way; the sweep takes back the rest when it comes to it."""
@@ -62,11 +77,12 @@ class MergedHolds:
         """Returns when all that was begun is taken back."""
         await asyncio.gather(*self._tasks)
 
-    async def _take_back(self, changed: Sequence[Hold]) -> None:
+    async def _take_back(self, changed: Sequence[Hold]) -> Sequence[Stretch] | None:
         try:
-            await take_back_merged(changed, self._index, self._now_us())
+            return await take_back_merged(changed, self._index, self._now_us())
         except KeepsightError as error:
             log.warning("holds.taken-back-later: %s", error)
+            return None
 
 
 async def _merge(hold: Hold, index: Records) -> Hold | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Protocol
 
 from retention.breaches import pressed_pools
 from retention.plan import Circumstances
 from retention.policy import Choice, Due, due
-from retention.pressure import Kept, PoolDay, PoolSize, Pressure, Relief, relieve
+from retention.pressure import NOTHING_WAITS, CameraDay, Kept, PoolDay, PoolSize, Pressure, Relief, Waiting, relieve
 from retention.rules import Rules
 from segments.clock import day_start_us
 from segments.hold import holding
@@ -24,8 +24,21 @@ class PressureIndex(Usage, CameraChanges, Records, Protocol):
     """What is read, and where it is noted which pools are pressed."""
 
 
-async def pressed_days(index: PressureIndex, rules: Rules, pools: Mapping[str, PoolSize], now_us: int) -> Pressure:
+Missing = Callable[[Sequence[PoolDay]], Awaitable[Waiting]]
+"""How much of these camera-days misses a copy, or may be held elsewhere."""
+
+
+async def none_missing(_: Sequence[PoolDay]) -> Waiting:
+    """No copies are asked for."""
+    return NOTHING_WAITS
+
+
+async def pressed_days(
+    index: PressureIndex, rules: Rules, pools: Mapping[str, PoolSize], now_us: int, missing: Missing = none_missing
+) -> Pressure:
     """What is done about these pools now. Raises BadInput if no policy binds.
+
+    `missing` is asked about what would go, and asked again about what would go instead.
 
     A pool whose use is given costs nothing while it is not pressed. For all others every usage sum is read, a bucket of cameras and a month
     at a time: ask every ten minutes, not every second.
@@ -41,7 +54,21 @@ async def pressed_days(index: PressureIndex, rules: Rules, pools: Mapping[str, P
             if pool in kept:
                 kept[pool].add(day)
     calm = {name: Relief(pressed=False) for name in pools if name not in kept}
-    return Pressure(now_us, calm | {name: relieve(name, pools[name], found, already=name in already) for name, found in kept.items()})
+    return Pressure(now_us, calm | {name: await _relieved(name, pools[name], kept[name], already, missing) for name in kept})
+
+
+async def _relieved(name: str, size: PoolSize, kept: Kept, already: Collection[str], missing: Missing) -> Relief:
+    waiting: dict[CameraDay, int] = {}
+    asked: set[CameraDay] = set()
+    early = {day.place: day for day in kept.early}
+    while True:
+        relief = relieve(name, size, kept, already=name in already, waiting=waiting)
+        new = [day for day in (*kept.due, *(early[place] for place in relief.taken)) if day.place not in asked] if relief.pressed else []
+        found = await missing(new) if new else NOTHING_WAITS
+        if not found:
+            return relief
+        asked |= {day.place for day in new}
+        waiting |= found
 
 
 Dues = dict[date, Due]
@@ -58,7 +85,9 @@ def pool_day(usage: DayUsage, camera: Camera, circumstances: Circumstances, dues
         dues[usage.day] = due(circumstances.chosen, span.end_us, circumstances.zone)
     last = dues[usage.day]
     held = bool(circumstances.holds) and bool(holding(circumstances.holds, camera, span))
-    return PoolDay(usage.camera, usage.day, camera.camera_class, usage.sum.stored_bytes, last.floor_us, last.keep_us, held)
+    copies = max(choice.tier.copies for choice in circumstances.chosen)
+    terms = last.floor_us, last.keep_us, held, copies, last.ceiling_us
+    return PoolDay(usage.camera, usage.day, camera.camera_class, usage.sum.stored_bytes, *terms)
 
 
 async def pool_days(index: PressureIndex, rules: Rules, now_us: int) -> AsyncIterator[tuple[str, Camera, PoolDay]]:

@@ -23,6 +23,7 @@ class BreachView(BaseModel):
     closed: str | None
     missing_bytes: int
     hits: list[dict[str, str]] = Field(description="The camera-days that are hit first")
+    waiting: list[dict[str, str]] = Field(description="Camera-days that would make room, and wait for copies at other sites")
 
 
 class Accepted(BaseModel):
@@ -65,6 +66,7 @@ async def all_breaches(services: Given) -> list[BreachView]:
             closed=iso(each.closed_us) if each.closed_us else None,
             missing_bytes=each.missing_bytes,
             hits=[{"camera": camera, "day": day.isoformat()} for camera, day in each.hits],
+            waiting=[{"camera": camera, "day": day.isoformat()} for camera, day in each.waiting],
         )
         for each in await breaches(services.index)
     ]

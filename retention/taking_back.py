@@ -9,27 +9,19 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from retention.give_back import GivingBack, fresh_batch, give_back
 from retention.held import Covered, days_of, months_of
 from retention.look import batch_rows_of
 from segments.clock import US_PER_DAY, day_start_us
 from segments.errors import Conflict
-from segments.hold import Hold
+from segments.hold import Hold, Stretch
 from segments.model import BatchState, Partition, Span
 from segments.ports import ReadReceipts, Usage
 from segments.receipt import joined_spans
 
 AT_ONCE = 32
-
-
-class Stretch(NamedTuple):
-    """Footage of a camera."""
-
-    camera: str
-    start_us: int
-    end_us: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Facts:
     """What is known about a camera over a span.
 
     Footage may overlap. `states` are in order of time and begin with the one in force at the start. `deleted` are spans whose footage
-    retention has removed.
+    retention has removed, `elsewhere` those in which another site was to record the camera.
     """
 
     footage: Sequence[Footage]
@@ -42,6 +42,7 @@ class Facts:
     added_us: int
     now_us: int
     deleted: Sequence[Span] = ()
+    elsewhere: Sequence[Span] = ()
 
 
 class Bucket(NamedTuple):
@@ -82,6 +83,7 @@ def _append(pieces: list[Footage | Gap], piece: Footage | Gap) -> None:
 def _reasons(span: Span, facts: Facts) -> Iterator[Gap]:
     """All that could explain an absence."""
     yield from (Gap(start_us, end_us, Cause.DELETED, "") for start_us, end_us in facts.deleted)
+    yield from (Gap(start_us, end_us, Cause.ELSEWHERE, "") for start_us, end_us in facts.elsewhere)
     yield Gap(span.start_us, facts.added_us, Cause.NOT_COMMISSIONED, "")
     yield Gap(facts.now_us, span.end_us, Cause.FUTURE, "")
     ends_us = [change.at_us for change in facts.states[1:]] + [span.end_us]

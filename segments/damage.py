@@ -6,12 +6,15 @@ segments are named; what is beyond that is found again by the next scrub, when t
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from segments.clock import day_of
-from segments.errors import Conflict, NotFound
+from segments.clock import Clock, day_of
+from segments.errors import Conflict, KeepsightError, NotFound
 from segments.model import Row, RowPosition
 from segments.ports import Records
 from segments.record import Record, new_record
@@ -21,7 +24,11 @@ DAMAGE = "damage"
 """The kind of the records; their ids are the numbers of the buckets."""
 MOST_NAMED = 200
 """Of one bucket."""
+KNOWN_FOR_S = 10.0
+"""Who serves much footage reads the record of a bucket no more often than this."""
 _TRIES = 5
+
+log = logging.getLogger(__name__)
 
 
 class Damaged(NamedTuple):
@@ -56,6 +63,36 @@ def damaged_of(row: Row, reason: str, now_us: int) -> Damaged:
 async def known_damaged(records: Records, camera: str) -> frozenset[str]:
     """The keys of this camera's segments that are known to be damaged or missing here: they are not to be served from here."""
     return frozenset(each.key for each in await damage_in(records, bucket_of(camera)) if each.camera == camera)
+
+
+class KnownDamage:
+    """The same for who reads much of many cameras: what is named is known here at most `KNOWN_FOR_S` later.
+
+    While the index does not tell, what was named before counts: footage that can be had is not held up by it.
+    """
+
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
+        self._clock = clock
+        self._known: dict[int, tuple[int, frozenset[str]]] = {}
+        self._reading: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def has(self, row: Row) -> bool:
+        """Whether a segment is named."""
+        bucket = bucket_of(row.camera)
+        async with self._reading[bucket]:
+            until_ns, keys = self._known.get(bucket, (0, frozenset[str]()))
+            if not until_ns or self._clock.monotonic_ns() >= until_ns:
+                keys = await self._read(bucket, keys)
+                self._known[bucket] = self._clock.monotonic_ns() + int(KNOWN_FOR_S * 1e9), keys
+        return row.key in keys
+
+    async def _read(self, bucket: int, before: frozenset[str]) -> frozenset[str]:
+        try:
+            return frozenset(each.key for each in await damage_in(self._records, bucket))
+        except KeepsightError as error:
+            log.warning("damage.unknown: %s", error)
+            return before
 
 
 async def damage_in(records: Records, bucket: int) -> list[Damaged]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -38,6 +38,23 @@ class HoldChange(NamedTuple):
     def prolongs(self) -> bool:
         """Whether a lifting that was decided without it leaves the hold standing."""
         return self.what not in (LIFTED, ASKED, APPROVED)
+
+
+class Stretch(NamedTuple):
+    """Footage of a camera."""
+
+    camera: str
+    start_us: int
+    end_us: int
+
+
+class HoldAtSite(NamedTuple):
+    """What another site said of a hold. `why`: '' where it binds there as it is given, else a sentence on what is wrong. `gone`: footage of
+    its time that it came too late for there, as far as told; `looking`: that is not known to the end yet."""
+
+    why: str = ""
+    gone: Sequence[Stretch] = ()
+    looking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,11 +166,11 @@ class Cause(StrEnum):
     """Why there is no footage. The order here is the order of precedence where several hold at once (first wins)."""
 
     DELETED = "deleted"
-    """Removed by retention."""
     NOT_COMMISSIONED = "not-commissioned"
-    """Before the camera was added."""
     FUTURE = "future"
     """Not yet happened, or being recorded just now."""
+    ELSEWHERE = "elsewhere"
+    """Recorded by another site, in our place or as its own; that site knows why it has nothing either."""
     DISABLED = "disabled"
     RECORDER_AWAY = "recorder-away"
     SPOOL_FULL = "spool-full"

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from segments.digest import Mark
 from segments.duty import Duty, Place, Placing
 from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, Span, StateChange
 from segments.receipt import Receipt
@@ -169,6 +170,9 @@ class ReadRows(Protocol):
 
     async def footage(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Footage, RowPosition]:
         """The rows of a camera-day as `rows` gives them, without what only playing them needs: a fifth of the work."""
+
+    async def marks(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Mark, RowPosition]:
+        """The same of what comparing them with those of another site needs."""
 
 
 class Runs(Protocol):

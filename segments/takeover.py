@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from segments.clock import US_PER_S
 from segments.errors import Conflict, DataDamaged, NotFound
-from segments.model import Camera
+from segments.model import Camera, Span
 from segments.ports import Records
 from segments.record import Record, new_record
 
@@ -110,6 +110,18 @@ def recorded_after(camera: Camera, standing: Standing) -> int:
         return max((taken.after_epoch for taken in standing.taken.values() if covers(taken.cameras, camera.id)), default=0)
     takeover = standing.takeovers.get(camera.home)
     return takeover.after_epoch if takeover is not None else 0
+
+
+def recorded_elsewhere(camera: Camera, standing: Standing, now_us: int) -> list[Span]:
+    """When another site was to record a camera, as far as it is known: of each takeover the last one is."""
+    if not camera.home:
+        ours = [taken for taken in standing.taken.values() if covers(taken.cameras, camera.id)]
+        return sorted(Span(taken.since_us, taken.ended_us or now_us) for taken in ours)
+    takeover = standing.takeovers.get(camera.home)
+    if takeover is None or not covers(takeover.cameras, camera.id):
+        return [Span(0, now_us)]
+    before = Span(0, takeover.since_us)
+    return [before, Span(takeover.ended_us, now_us)] if takeover.ended_us else [before]
 
 
 def covers(cameras: Collection[str], camera: str) -> bool:

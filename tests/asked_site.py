@@ -23,7 +23,7 @@ from replication.ports import PROTOCOL, Hello, News
 from replication.source import Source
 from segments.clock import Clock, SystemClock
 from segments.errors import NotFound, TryAgain
-from segments.hold import Hold
+from segments.hold import Hold, Stretch
 from segments.model import Fragment, Row, RowPosition, Run
 from segments.stores.memory_index import MemoryIndex
 from segments.stores.memory_objects import MemoryObjects
@@ -43,12 +43,14 @@ class SaidVoice:
     taken: Mapping[str, Sequence[str]] = field(default_factory=dict)
     heard: Mapping[str, int] = field(default_factory=dict)
     told: list[Hold] = field(default_factory=list)
+    gone: Sequence[Stretch] | None = ()
 
     async def hello(self) -> Hello:
         return self.greeting
 
-    async def merge_holds(self, holds: Sequence[Hold]) -> None:
+    async def merge_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         self.told += holds
+        return self.gone
 
     async def taken_over(self, site: str) -> Sequence[str] | None:
         return self.taken.get(site)

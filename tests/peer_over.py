@@ -12,7 +12,7 @@ from typing import Any
 from replication.ports import Has, Named
 from retention.merged_holds import merge_holds
 from segments.errors import TryAgain
-from segments.hold import HOLDS, Hold, hold_of
+from segments.hold import HOLDS, Hold, Stretch, hold_of
 from segments.model import RowPosition
 
 
@@ -25,6 +25,7 @@ class PeerOver:
     has_of: Mapping[RowPosition, Has] = field(default_factory=dict)
     away: bool = False
     silent: bool = False
+    gone: Sequence[Stretch] | None = ()
     asked: Counter[str] = field(default_factory=Counter)
 
     async def holds(self) -> Sequence[Hold]:
@@ -32,10 +33,11 @@ class PeerOver:
         await self._answers("holds")
         return [hold_of(record) for record in await self.index.records(HOLDS)]
 
-    async def tell_holds(self, holds: Sequence[Hold]) -> None:
+    async def tell_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         """They are merged into its own."""
         await self._answers("tell_holds")
         await merge_holds(holds, self.index)
+        return self.gone
 
     async def has(self, _camera: str, _day: date, named: Sequence[Named]) -> Sequence[Has]:
         """As it was made to."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from replication.ports import PROTOCOL, Hello
 from replication.site_record import heard_us
 from segments.errors import TryAgain
-from segments.hold import Hold
+from segments.hold import Hold, Stretch
 from segments.model import Camera
 from segments.stores.memory_index import MemoryIndex
 from segments.takeover import read_takeover, told_home
@@ -58,10 +58,11 @@ class PeerSite:
         self._answer()
         return ()
 
-    async def tell_holds(self, holds: Sequence[Hold]) -> None:
+    async def tell_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         """See `AskSite`."""
         self._answer()
         self.told += holds
+        return ()
 
     async def taken_over(self, site: str) -> Sequence[str] | None:
         """See `AskSite`."""

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from segments.clock import day_of
+from segments.digest import Mark
 from segments.errors import Conflict, NotFound, Unknown
 from segments.model import Batch, BatchState, CameraState, Cause, Footage, Partition, PartitionKind, Row, RowPosition, StateChange
 from segments.patience import some_at_once
@@ -33,6 +34,10 @@ PUT_ROW = f"INSERT INTO segment_row ({ROW_COLUMNS}, day) VALUES ({'?, ' * 13}?)"
 _ROWS = f"SELECT {ROW_COLUMNS} FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) LIMIT ?"
 _FOOTAGE = (
     "SELECT start_us, run, counter, end_us, codecs FROM segment_row "
+    "WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) LIMIT ?"
+)
+_MARKS = (
+    "SELECT camera, start_us, run, counter, end_us, size_bytes, sha256, pool FROM segment_row "
     "WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) LIMIT ?"
 )
 _ONE_ROW = f"SELECT {ROW_COLUMNS} FROM segment_row WHERE camera = ? AND day = ? AND start_us = ? AND run = ? AND counter = ?"
@@ -99,6 +104,12 @@ class CassandraFootage:
         """See `ReadRows`."""
         first = after or RowPosition(-1, "", -1)
         return footage_page(await self._session.read(_FOOTAGE, (camera, day, *first, page_limit(limit) + 1)), limit)
+
+    async def marks(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Mark, RowPosition]:
+        """See `ReadRows`."""
+        first = after or RowPosition(-1, "", -1)
+        found = await self._session.read(_MARKS, (camera, day, *first, page_limit(limit) + 1))
+        return cut_page([Mark(*(*fields, sha256.hex(), pool)) for *fields, sha256, pool in found], limit, lambda mark: mark.position)
 
     # --- states
 

@@ -9,6 +9,7 @@ from datetime import date
 from typing import TypeVar
 
 from segments.clock import day_of
+from segments.digest import Mark, mark_of
 from segments.duty import Duty, Place, Placing
 from segments.errors import Conflict, NotFound
 from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, StateChange
@@ -77,6 +78,11 @@ class MemoryIndex(MemoryUsage, MemoryRetention):
         """See `ReadRows`."""
         page = await self.rows(camera, day, after=after, limit=limit)
         return Page([Footage(row.start_us, row.end_us, row.run, row.codecs) for row in page.items], page.next)
+
+    async def marks(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Mark, RowPosition]:
+        """See `ReadRows`."""
+        page = await self.rows(camera, day, after=after, limit=limit)
+        return Page([mark_of(row) for row in page.items], page.next)
 
     # --- runs
 

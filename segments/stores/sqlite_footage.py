@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from segments.clock import day_of
+from segments.digest import Mark
 from segments.errors import NotFound
 from segments.model import CameraState, Cause, Footage, Partition, PartitionKind, Row, RowPosition, Run, StateChange
 from segments.ports import Page
@@ -33,6 +34,10 @@ ROW = "camera, start_us, run, counter, end_us, size_bytes, pool, object_key, obj
 _FOOTAGE = (
     "SELECT start_us, run, counter, end_us, codecs FROM segment_row WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) "
     "ORDER BY start_us, run, counter LIMIT ?"
+)
+_MARKS = (
+    "SELECT camera, start_us, run, counter, end_us, size_bytes, sha256, pool FROM segment_row "
+    "WHERE camera = ? AND day = ? AND (start_us, run, counter) > (?, ?, ?) ORDER BY start_us, run, counter LIMIT ?"
 )
 _RUN = "camera, id, start_us, last_us, init, codecs, width, height, ended, end_cause, notes"
 _STATE = "camera, at_us, state, cause, detail"
@@ -93,6 +98,13 @@ class SqliteFootage:
         parameters = (camera, day.isoformat(), *first, page_limit(limit) + 1)
         found = await self._database.read(lambda db: db.execute(_FOOTAGE, parameters).fetchall())
         return footage_page(found, limit)
+
+    async def marks(self, camera: str, day: date, *, after: RowPosition | None = None, limit: int = 1000) -> Page[Mark, RowPosition]:
+        """See `ReadRows`."""
+        first = after or RowPosition(-1, "", -1)
+        parameters = (camera, day.isoformat(), *first, page_limit(limit) + 1)
+        found = await self._database.read(lambda db: [Mark(*values) for values in db.execute(_MARKS, parameters)])
+        return cut_page(found, limit, lambda mark: mark.position)
 
     # --- runs
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from segments.clock import US_PER_DAY, US_PER_S, day_of, day_start_us
+from segments.digest import mark_of
 from segments.errors import BadInput, NotFound
 from segments.model import CameraState, Cause, Footage, Fragment, RowPosition
 from segments.ports import Index, Page
@@ -101,6 +102,25 @@ class RowsContract:
                 break
             after = page.next
         assert (await index.footage("yard", DAY)).items == []
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 100])
+    async def test_marks_are_what_the_rows_say(self, index: Index, limit: int) -> None:
+        """What comparing needs of every row, in the same pages with the same cursors; of another day or camera nothing."""
+        midnight = day_start_us(date(2026, 3, 15))
+        rows = [*some_rows(3), a_row(run="home-b-2-1", pool="cold"), a_row(start_us=midnight - 1), a_row(start_us=midnight)]
+        for row in rows:
+            await index.publish(row)
+        after: RowPosition | None = None
+        while True:
+            page = await index.rows("gate", DAY, after=after, limit=limit)
+            found = await index.marks("gate", DAY, after=after, limit=limit)
+            assert list(found.items) == [mark_of(row) for row in page.items]
+            assert [mark.key for mark in found.items] == [row.key for row in page.items]
+            assert found.next == page.next
+            if page.next is None:
+                break
+            after = page.next
+        assert (await index.marks("yard", DAY)).items == []
 
     async def test_after_need_not_be_a_row(self, index: Index) -> None:
         """A page begins behind a position whether or not there is a row at it; behind the last one it is empty and the last page."""

@@ -8,11 +8,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from replication.ports import MOST_DAYS, Commit, Has, Named, News, Peer
+from replication.ports import MOST_DAYS, MOST_GONE, Commit, Has, Named, News, Peer
 from segments.clock import US_PER_DAY, US_PER_HOUR, US_PER_S
+from segments.damage import damaged_of, note_damage
 from segments.digest import HOURS, NOTHING, digest_of_rows, hour_of
 from segments.errors import BadInput, DataDamaged, NotFound
-from segments.hold import HOLDS, HoldChange, hold_values
+from segments.hold import HOLDS, HoldChange, Stretch, hold_values
 from segments.model import BatchState, Partition, RowPosition, Span
 from segments.record import new_record
 from segments.shards import bucket_of
@@ -152,6 +153,20 @@ class PeerContract:
         with pytest.raises(DataDamaged):
             await peer.read(longer)
 
+    async def test_what_is_known_to_be_damaged_is_not_given_out(self, site: AskedSite, peer: Peer) -> None:
+        """Although the object has its size: it is missing, and refused, until it is named no more; others of its camera are given."""
+        row, data = await site.keep()
+        other, _ = await site.keep(start_us=NOON_US + MINUTE_US, counter=1)
+        named = [Named(row.position, row.sha256), Named(other.position, other.sha256)]
+        await note_damage(site.index, [damaged_of(row, "a bit flipped", NOON_US)])
+        assert await peer.has("gate", DAY, named) == [Has.MISSING, Has.HERE]
+        with pytest.raises(DataDamaged, match="known to be damaged"):
+            await peer.read(row)
+        await peer.read(other)
+        await note_damage(site.index, [], over=[row.key])
+        assert await peer.has("gate", DAY, named) == [Has.HERE, Has.HERE]
+        assert await all_of((await peer.read(row)).pieces) == data
+
     async def test_what_is_asked_for_is_looked_up(self, site: AskedSite, peer: Peer) -> None:
         """Key and pool in a question lead nowhere: only a segment's own place does."""
         row, data = await site.keep()
@@ -217,8 +232,25 @@ class PeerContract:
         for hold in holds:
             await site.index.put_record(new_record(HOLDS, hold.id, hold_values(hold)))
         assert await peer.holds() == holds
-        await peer.tell_holds(holds)
+        assert list(await peer.tell_holds(holds) or ()) == []
         assert site.voice.told == holds
+
+    async def test_holds_that_change_are_seen_and_others_stay(self, site: AskedSite, peer: Peer) -> None:
+        """Asked again and again: each answer is as the site knows it then."""
+        assert list(await peer.holds()) == []
+        first, longer = a_hold(id="h-1", end_us=NOON_US), a_hold(id="h-1", end_us=NOON_US + 1)
+        record = new_record(HOLDS, "h-1", hold_values(first))
+        await site.index.put_record(record)
+        assert [await peer.holds() for _ in range(3)] == [[first]] * 3
+        await site.index.put_record(record.changed(hold_values(longer)))
+        assert [await peer.holds() for _ in range(2)] == [[longer]] * 2
+
+    async def test_what_holds_came_too_late_for_is_told(self, site: AskedSite, peer: Peer) -> None:
+        """Stretches of footage, no more than the protocol allows; and that it is not known yet."""
+        gone = [Stretch("gate", NOON_US + n * MINUTE_US, NOON_US + n * MINUTE_US + 1) for n in range(MOST_GONE + 5)]
+        for said, comes in ((gone[:2], gone[:2]), (gone, gone[:MOST_GONE]), (None, None)):
+            site.voice.gone = said
+            assert await peer.tell_holds([a_hold()]) == comes
 
     async def test_takeovers_and_hearing(self, site: AskedSite, peer: Peer) -> None:
         """It says which cameras of a site it records, and when it heard of one."""

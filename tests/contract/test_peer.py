@@ -51,7 +51,7 @@ class TestPeerClient(PeerContract):
 
 
 async def test_having_a_whole_day_takes_few_requests(site: AskedSite) -> None:
-    """Whether 1,000 segments are here is found out by reading rows and one listing; receipts are listed once, and only if one is not."""
+    """Whether 1,000 segments are here is found out by reading rows, damage and one listing; receipts are listed if one is not."""
     rows = [(await site.keep(100, start_us=NOON_US + n * MINUTE_US // 2, counter=n))[0] for n in range(1000)]
     life = Life()
     index, objects = SwitchedIndex(site.index, life), SwitchedObjects(site.objects, life)
@@ -59,12 +59,12 @@ async def test_having_a_whole_day_takes_few_requests(site: AskedSite) -> None:
     named = [Named(row.position, row.sha256) for row in rows]
 
     assert set(await having.has("gate", date(2026, 3, 14), named)) == {Has.HERE}
-    assert Counter(life.calls) == {"rows": 1, "list": 2}
+    assert Counter(life.calls) == {"marks": 1, "list": 2}
 
     await site.objects.delete([rows[0].key])
     life.calls.clear()
     assert Counter(await having.has("gate", date(2026, 3, 14), named)) == {Has.HERE: 999, Has.MISSING: 1}
-    assert Counter(life.calls) == {"rows": 1, "list": 1, "batch": 1, "receipts": 1}
+    assert Counter(life.calls) == {"marks": 1, "list": 1, "batch": 1, "receipts": 1}
 
 
 class LinksOnly(S3Objects):

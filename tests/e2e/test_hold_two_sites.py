@@ -47,7 +47,7 @@ async def standing(site: Service) -> set[str]:
 async def test_a_hold_binds_at_both_sites(sites: TwoSites) -> None:
     """At once where the other can be told; where it cannot it is named, and learns of it when it asks; lifted at the other, it is here."""
     placed = await said(sites.north, *PLACE, "told")
-    assert placed["sites"] == [{"site": "south", "bound": True, "why": ""}]
+    assert [(each["site"], each["bound"], each["gone"]) for each in placed["sites"]] == [("south", True, [])]
     assert await standing(sites.south) == {"told"}
     sites.cut("north")
     (missed,) = (await said(sites.north, *PLACE, "pulled"))["sites"]
@@ -57,5 +57,5 @@ async def test_a_hold_binds_at_both_sites(sites: TwoSites) -> None:
         assert time.monotonic() - began_s < PULLED_S
     sites.mend()
     lifted = await said(sites.south, "hold", "lift", placed["hold"]["id"], "--reason", "closed", "--by", "Wang", "--yes", "--json")
-    assert (lifted["waits_for_approval"], lifted["sites"]) == (False, [{"site": "north", "bound": True, "why": ""}])
+    assert (lifted["waits_for_approval"], [(each["site"], each["bound"]) for each in lifted["sites"]]) == (False, [("north", True)])
     assert await standing(sites.north) == {"pulled"}

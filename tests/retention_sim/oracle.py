@@ -82,6 +82,8 @@ class Oracle:
             found.blame("before the floor", example)
         elif at_us < keep_us:
             found.met["deleted under pressure"] += 1
+            if shot.copied_us > at_us:
+                found.blame("without its copy", example)
             if not kept_bytes.was_above(self._story.pool_bytes * 9 // 10, at_us):
                 found.blame("before it was due", example)
         elif at_us < ceiling_us and shot.copied_us > at_us:

@@ -199,10 +199,10 @@ class Sweeper:
         dues = {camera: self._dues[tuple(around.chosen)] for camera, around in arounds.items()}
         for (camera, day), stored_bytes in stored.items():
             usage = DayUsage(camera, day, "disk", UsageSum(1, stored_bytes))
-            found = pool_day(usage, self._site.cameras[camera][0], arounds[camera], dues[camera])
-            waits = any(row.position in self._short for row in self._kept[camera, day])
-            kept.add(found._replace(held=True) if waits else found)  # what misses a copy is not taken either
-        relief = self.deciders.relieve("disk", size, kept, already=self._pressed)
+            kept.add(pool_day(usage, self._site.cameras[camera][0], arounds[camera], dues[camera]))
+        short = {key: sum(row.size for row in rows if row.position in self._short) for key, rows in self._kept.items()}
+        waiting = {key: short_bytes for key, short_bytes in short.items() if short_bytes}
+        relief = self.deciders.relieve("disk", size, kept, already=self._pressed, waiting=waiting)
         self._pressed, self._chosen = relief.pressed, defaultdict(list)
         for camera, day in relief.taken:
             self._chosen[camera].append(day)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta, tzinfo
 
 from retention.plan import Circumstances, DayPlan, Verdict, Why, plan_day
-from retention.pressure import Kept, PoolSize, Relief, relieve
+from retention.pressure import Kept, PoolSize, Relief, Waiting, relieve
 from retention.rules import Rules
 from retention.sweep_clock import Reading
 from segments.model import Camera, Row
@@ -91,15 +91,25 @@ def plan_under_the_floor(camera: Camera, day: date, rows: list[Row], around: Cir
     return DayPlan(camera.id, day, verdicts)
 
 
-def relieve_under_the_floor(pool: str, size: PoolSize, kept: Kept, *, already: bool) -> Relief:
+def plan_pressed_without_copies(camera: Camera, day: date, rows: list[Row], around: Circumstances) -> DayPlan:
+    """What is pressed goes, copy or not."""
+    return plan_day(camera, day, rows, replace(around, short=()) if around.pressed else around)
+
+
+def relieve_by_what_waits(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
+    """Takes what waits for a copy as if it gave room."""
+    return relieve(pool, size, kept, already=already)
+
+
+def relieve_under_the_floor(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
     """Takes what is nearest to its floor where nothing else is left."""
     days = [*kept.early, *(day._replace(floor_us=0) for day in kept.bound)]
-    return relieve(pool, size, Kept(kept.now_us, days), already=already)
+    return relieve(pool, size, Kept(kept.now_us, days), already=already, waiting=waiting)
 
 
-def relieve_in_silence(pool: str, size: PoolSize, kept: Kept, *, already: bool) -> Relief:
+def relieve_in_silence(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
     """Tells nobody of a breach."""
-    return relieve(pool, size, kept, already=already)._replace(breach=None)
+    return relieve(pool, size, kept, already=already, waiting=waiting)._replace(breach=None)
 
 
 STRIPPED: Mapping[str, tuple[str, Deciders]] = {
@@ -110,6 +120,10 @@ STRIPPED: Mapping[str, tuple[str, Deciders]] = {
     "notice ignored": ("before the floor", replace(PRODUCT, rules=without_notice)),
     "former belonging ignored": ("before the floor", replace(PRODUCT, rules=without_former)),
     "pressure under the floor": ("before the floor", replace(PRODUCT, plan=plan_under_the_floor, relieve=relieve_under_the_floor)),
+    "pressure without copies": (
+        "without its copy",
+        replace(PRODUCT, plan=plan_pressed_without_copies, relieve=relieve_by_what_waits),
+    ),
     "pressure in silence": ("full in silence", replace(PRODUCT, relieve=relieve_in_silence)),
     "clock jump believed": ("before the floor", replace(PRODUCT, guard=BelievingGuard)),
 }

@@ -21,6 +21,7 @@ from playback.footage import rows_of
 from playback.segment_bytes import PIECE_BYTES
 from replication.elsewhere import PeerElsewhere
 from segments.clock import US_PER_DAY, US_PER_S
+from segments.damage import KnownDamage
 from segments.errors import KeepsightError, TryAgain
 from segments.model import Row, Span
 from tests.api import Api, asked
@@ -46,9 +47,10 @@ class Two:
     def __post_init__(self) -> None:
         self.clock = HandClock()
         self.elsewhere = PeerElsewhere({"b": self.b}, self.clock)
+        self.damage = KnownDamage(self.api.index, self.clock)
 
     async def get(self, path: str, **options: object) -> httpx2.Response:
-        async with self.api.client(elsewhere=self.elsewhere) as client:
+        async with self.api.client(elsewhere=self.elsewhere, damage=self.damage) as client:
             return await client.get(path, **options)
 
     async def spans(self, start_s: float, end_s: float, **more: str) -> list[tuple[float, float, object]]:

@@ -12,7 +12,7 @@ import pytest
 from replication.source import Source
 from retention.merged_holds import merge_holds
 from segments.clock import iso
-from segments.hold import HOLDS, Hold, hold_of
+from segments.hold import HOLDS, Hold, Stretch, hold_of
 from segments.stores.memory_index import MemoryIndex
 from tests.asked_site import KEY, AskedSite, SaidVoice, served
 from tests.builders import NOON_US, a_camera
@@ -31,9 +31,11 @@ class MergingVoice(SaidVoice):
     def __init__(self, index: MemoryIndex) -> None:
         super().__init__()
         self._index = index
+        self.gone = [Stretch("gate", NOON_US, NOON_US + 60_000_000)]
 
-    async def merge_holds(self, holds: Sequence[Hold]) -> None:
+    async def merge_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
         await merge_holds(holds, self._index)
+        return self.gone
 
 
 @pytest.fixture
@@ -83,9 +85,12 @@ def test_each_site_is_named(keepsight: Keepsight, north: AskedSite) -> None:
     said = {each["site"]: each for each in placed["sites"]}
     assert (said["north"]["bound"], said["north"]["why"], said["west"]["bound"]) == (True, "", False)
     assert "west" in said["west"]["why"]
+    assert [(each["camera"], each["from"]) for each in said["north"]["gone"]] == [("gate", iso(NOON_US))]
+    assert (said["west"]["gone"], said["north"]["looking"]) == ([], False)
     assert _of(north, hold_id).stands
     text = keepsight("hold", "extend", hold_id, "--review", "2027-01-31", "--reason", "still open", "--by", "Li").stdout
     assert "site north: bound" in text
+    assert "gone at site north: gate 2026-03-14T12:00:00" in text
     assert "site west: NOT BOUND there yet" in text
     assert [each["bound"] for each in keepsight.json("hold", "show", hold_id)["sites"]] == [True, False]
     assert "site north: bound" in keepsight("hold", "show", hold_id).stdout

@@ -253,15 +253,40 @@ async def test_a_segment_that_the_source_deletes_meanwhile_is_let_go(tmp_path: P
     assert site.kinds().count(CopyKind.MISSING) == 1
 
 
-async def test_a_site_that_is_away_is_asked_seldom(tmp_path: Path) -> None:
-    """Waits grow to a minute; when it is back, everything comes."""
-    site = await two_sites(tmp_path, ROWS)
+async def test_a_site_that_is_away_is_asked_one_cheap_thing(tmp_path: Path) -> None:
+    """For its news, every five seconds; so copying goes on within as many of its return, with what was wanted when it went."""
+    site = await two_sites(tmp_path, ROWS, settings=CopySettings(at_once=1))
     copier = site.copier()
+    site.peer.before = lambda name: setattr(site.peer, "away", name == "read")
+    await copier.round()
+    assert len(copier.wanted()) == 3
+    site.peer.before = lambda _: None
     site.peer.away = True
+    site.life.calls.clear()
+    waits = [await copier.round() for _ in range(8)]
+    assert waits[2:] == [5] * 6
+    assert set(site.life.calls) <= {"news", "record"}
+    assert set(site.kinds()) == {CopyKind.RETRIED, CopyKind.WAITS}
+
+    site.peer.away = False
+    site.clock.stand_still(waits[-1])
+    await copier.round()
+    assert await site.same_as_source(ROWS[0])
+
+
+async def test_a_site_that_is_too_busy_for_more_is_asked_seldom(tmp_path: Path) -> None:
+    """Its news come, and no digests: waits grow to a minute; when they come again, everything is copied."""
+    site = await two_sites(tmp_path, ROWS, settings=CopySettings(at_once=1))
+    copier = site.copier()
+
+    def before(name: str) -> None:
+        if name == "digests":
+            raise TryAgain("busy")
+
+    site.peer.before = before
     waits = [await copier.round() for _ in range(8)]
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
-    assert set(site.kinds()) == {CopyKind.WAITS}
-    site.peer.away = False
+    site.peer.before = lambda _: None
     await site.run(copier)
     assert await site.same_as_source(ROWS[0])
 

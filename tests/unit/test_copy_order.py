@@ -14,7 +14,7 @@ from replication.copy_values import Wish
 from replication.order import in_order
 from replication.wish_list import LONGEST_LATER, WishList
 from segments.clock import US_PER_S
-from segments.digest import NOTHING, digest_of_rows, digests_of_hours
+from segments.digest import NOTHING, digest_of_rows, digests_of_hours, mark_of
 from segments.errors import DataDamaged
 from segments.model import Partition, Row
 from tests.builders import NOON_US, a_camera, a_row
@@ -48,7 +48,7 @@ def test_all_that_is_missing_here_is_wanted(ours: list[Row], theirs: list[Row]) 
     """Exactly the rows of the source that are not here, whatever else is here; and the hours that hold them are looked at."""
     found = wanted(ours, theirs)
     assert {row.position for row in found} == {row.position for row in theirs} - {row.position for row in ours}
-    hours = to_descend(digests_of_hours(ours), digests_of_hours(theirs))
+    hours = to_descend(digests_of_hours(map(mark_of, ours)), digests_of_hours(map(mark_of, theirs)))
     assert {row.start_us // 3_600_000_000 % 24 for row in found} <= set(hours)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from retention.hold_report import HoldSearch, listed, report
 from retention.holds import lift
-from retention.taking_back import Stretch
 from segments.errors import NotFound
+from segments.hold import Stretch
 from tests.builders import some_rows
 from tests.retention_builders import REVIEW, a_gone, a_receipt
 from tests.unit.test_holds import DAY, NOW_US, an_index, li, placed

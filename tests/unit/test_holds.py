@@ -14,10 +14,9 @@ from retention.give_back import give_back
 from retention.holds import HoldOrder, Placed, approve_lift, extend, lift, place, stay_covered
 from retention.rules import standing_holds
 from retention.signed import Signed
-from retention.taking_back import Stretch
 from segments.clock import US_PER_DAY, US_PER_S, day_start_us
 from segments.errors import BadInput, Conflict, NotFound, TryAgain
-from segments.hold import HOLDS, hold_of
+from segments.hold import HOLDS, Stretch, hold_of
 from segments.model import Batch, BatchState, Row
 from segments.stores.memory_index import MemoryIndex
 from tests.builders import NOON_US, a_batch, a_camera, some_rows

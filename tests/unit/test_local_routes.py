@@ -125,7 +125,9 @@ async def test_an_uploader_in_trouble_is_try_again(tmp_path: Path) -> None:
     def broken() -> dict[str, object]:
         raise ZeroDivisionError
 
-    transport = httpx2.ASGITransport(app=create_local_app(LiveEdge(tmp_path), key=KEY, status=broken, news=NewsRing(SteppedClock())), raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(
+        app=create_local_app(LiveEdge(tmp_path), key=KEY, status=broken, news=NewsRing(SteppedClock())), raise_app_exceptions=False
+    )
     client = LiveClient("http://uploader", KEY)
     await client.close()
     client._http = httpx2.AsyncClient(transport=transport, base_url="http://uploader", headers={"Authorization": f"Bearer {KEY}"})

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from replication import peer_client
+from replication import peer_client, wire
 from replication.byte_streams import Opened
 from replication.peer_client import PeerClient
 from replication.ports import PROTOCOL, Hello, Named
@@ -387,3 +387,12 @@ async def test_a_client_that_is_closed_ends_its_reads(tmp_path: Path) -> None:
             with pytest.raises(TryAgain):
                 await reading
             await left.wait()
+
+
+async def test_a_bad_row_is_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Beside a row whose key is another camera's, the good one is given; the log says which was left out, and of whom."""
+    good, bad = wire.row_values(ROW), wire.row_values(replace(ROW, counter=ROW.counter + 1, key="yard/2026-03-14/x/12/00-00.000000Z.1.mp4"))
+    async with lying(says([good, bad])) as (client, _):
+        assert await client.rows(ROW.camera, DAY, [12]) == [ROW]
+    (said,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("site.bad-rows")]
+    assert f"site north, {ROW.camera} {DAY}: 1 rows are none: row 1" in said

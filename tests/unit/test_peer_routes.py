@@ -38,7 +38,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "camera-stamps": {},
     "cameras": {"bucket": 0},
     "credentials": {"bucket": 0},
-    "holds": {},
+    "holds": {"stamp": ""},
     "told-holds": {"holds": []},
     "taken-over": {"site": "south"},
     "heard": {"site": "south"},

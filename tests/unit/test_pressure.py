@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.forecast import HORIZON_DAYS, Growth, Stock, when_full
-from retention.pressure import HITS_NAMED, Kept, PoolDay, PoolSize, Relief, rank, relieve
+from retention.pressure import HITS_NAMED, NOTHING_WAITS, Kept, PoolDay, PoolSize, Relief, Waiting, rank, relieve
 from segments.errors import BadInput
 from tests.builders import NOON_US
 
@@ -28,13 +28,14 @@ def a_day(number: int = 0, **fields: object) -> PoolDay:
 
 days_ = st.lists(
     st.builds(
-        lambda age, camera_class, stored_bytes, floor, keep, held: a_day(
+        lambda age, camera_class, stored_bytes, floor, keep, held, ceiling: a_day(
             day=TODAY - timedelta(age),
             camera_class=camera_class,
             stored_bytes=stored_bytes,
             floor_us=NOON_US + floor,
             keep_us=NOON_US + floor + keep,
             held=held,
+            ceiling_us=NOON_US + floor + keep + ceiling,
         ),
         st.integers(30, 40),
         st.integers(1, 3),
@@ -42,21 +43,24 @@ days_ = st.lists(
         st.integers(-3, 2),
         st.integers(0, 4),
         st.sampled_from([False, False, False, True]),
+        st.integers(0, 3),
     ),
     max_size=30,
 ).map(lambda days: [day._replace(camera=f"cam{number}") for number, day in enumerate(days)])
 others_ = st.integers(0, 60)
 
 
-def wrong(decide: Relieve, days: Sequence[PoolDay], others_bytes: int, *, already: bool) -> list[str]:
+def wrong(decide: Relieve, days: Sequence[PoolDay], others_bytes: int, *, already: bool, waiting: Waiting = NOTHING_WAITS) -> list[str]:
     """Which promises a decision breaks, by definitions of its own."""
     by_name = {(day.camera, day.day): day for day in days}
     used_bytes = others_bytes + sum(day.stored_bytes for day in days)
-    relief = decide("disk", replace(SIZE, used_bytes=used_bytes), Kept(NOON_US, days), already=already)
+    relief = decide("disk", replace(SIZE, used_bytes=used_bytes), Kept(NOON_US, days), already=already, waiting=waiting)
+    room = {place: max(0, day.stored_bytes - waiting.get(place, 0)) for place, day in by_name.items()}
     taken = [by_name[each] for each in relief.taken]
-    leaving_bytes = sum(day.stored_bytes for day in days if day.keep_us <= NOON_US and not day.held)
-    after_bytes = used_bytes - leaving_bytes - sum(day.stored_bytes for day in taken)
-    spared = [day for day in days if day not in taken and not day.held and day.floor_us <= NOON_US < day.keep_us]
+    over = [day for day in days if day.keep_us <= NOON_US and not day.held]
+    leaving_bytes = sum(room[day.place] if day.ceiling_us > NOON_US else day.stored_bytes for day in over)
+    after_bytes = used_bytes - leaving_bytes - sum(room[day.place] for day in taken)
+    spared = [day for day in days if day not in taken and room[day.place] and not day.held and day.floor_us <= NOON_US < day.keep_us]
     broken = []
     if any(day.floor_us > NOON_US for day in taken):
         broken.append("took what is under its floor")
@@ -66,7 +70,7 @@ def wrong(decide: Relieve, days: Sequence[PoolDay], others_bytes: int, *, alread
         broken.append("took what goes anyway")
     if taken and used_bytes <= (90 if already else 95):
         broken.append("took without need")
-    if taken and after_bytes + taken[-1].stored_bytes <= 90:
+    if taken and after_bytes + room[taken[-1].place] <= 90:
         broken.append("took more than was needed")
     if relief.pressed and after_bytes > 90 and spared:
         broken.append("took too little")
@@ -93,6 +97,13 @@ def test_what_goes_early_is_enough_or_all_there_is_and_nothing_forbidden(days: l
     assert wrong(relieve, days, others_bytes, already=already) == []
 
 
+@given(days_, others_, st.booleans(), st.lists(st.integers(0, 20), min_size=30, max_size=30))
+def test_what_waits_for_copies_gives_no_room(days: list[PoolDay], others_bytes: int, already: bool, missing: list[int]) -> None:
+    """The same rules hold by what can really go: others go instead of it, or a breach is told that names it."""
+    waiting = {day.place: bytes_ for day, bytes_ in zip(days, missing, strict=False) if bytes_}
+    assert wrong(relieve, days, others_bytes, already=already, waiting=waiting) == []
+
+
 @given(days_, st.integers(0, 200), st.integers(0, 50))
 def test_a_fuller_pool_loses_the_same_and_more(days: list[PoolDay], used_bytes: int, more_bytes: int) -> None:
     """What is chosen at some use is chosen at a greater one, in the same order; and a breach only grows."""
@@ -110,20 +121,44 @@ def test_the_same_is_chosen_while_it_is_still_there(days: list[PoolDay], others_
     assert relieve("disk", size, Kept(NOON_US, reversed(days)), already=first.pressed) == first
 
 
-def under_the_floor(pool: str, size: PoolSize, kept: Kept, *, already: bool) -> Relief:
+def under_the_floor(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
     return relieve(pool, size, Kept(NOON_US, [*kept.early, *(day._replace(floor_us=0) for day in kept.bound)]), already=already)
 
 
-def out_of_turn(pool: str, size: PoolSize, kept: Kept, *, already: bool) -> Relief:
+def out_of_turn(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
     found = relieve(pool, size, kept, already=already)
     return found._replace(taken=tuple((day.camera, day.day) for day in sorted(kept.early, key=rank, reverse=True)[: len(found.taken)]))
 
 
-def in_silence(pool: str, size: PoolSize, kept: Kept, *, already: bool) -> Relief:
+def in_silence(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
     return relieve(pool, size, kept, already=already)._replace(breach=None)
 
 
-def everything(pool: str, size: PoolSize, kept: Kept, *, already: bool) -> Relief:
+def blind_to_copies(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
+    return relieve(pool, size, kept, already=already)
+
+
+def test_control_a_pool_that_counts_what_waits_is_missed() -> None:
+    """All that may go waits for its copies: to count it as gone is silence about a pool that stays full."""
+    days = [a_day(number, stored_bytes=10) for number in range(10)]
+    waiting = {day.place: day.stored_bytes for day in days}
+    assert wrong(relieve, days, 0, already=False, waiting=waiting) == []
+    assert "a breach in silence, or none and told" in wrong(blind_to_copies, days, 0, already=False, waiting=waiting)
+
+
+def test_a_breach_names_what_waits_for_copies() -> None:
+    """What is due and what may go early, if a copy of some of it is missing; under the floor only as much as is missing beside it."""
+    due = a_day(1, keep_us=NOON_US - 1, ceiling_us=NOON_US + 1, stored_bytes=50)
+    bound = a_day(2, floor_us=NOON_US + 7, keep_us=NOON_US + 9, stored_bytes=46)
+    days = [due, bound, a_day(3, stored_bytes=4), a_day(4, keep_us=NOON_US - 2, ceiling_us=NOON_US - 1, stored_bytes=1)]
+    relief = relieve("disk", SIZE, Kept(NOON_US, days), waiting={due.place: 50, days[2].place: 3, days[3].place: 1})
+
+    assert relief.taken == (days[2].place,), "a byte of it may go"
+    assert relief.breach is not None
+    assert (relief.breach.waiting, relief.breach.hits, relief.breach.missing_bytes) == ((due.place, days[2].place), (), 4)
+
+
+def everything(pool: str, size: PoolSize, kept: Kept, *, already: bool, waiting: Waiting) -> Relief:
     return Relief(pressed=True, taken=tuple((day.camera, day.day) for day in kept.early))
 
 

@@ -11,14 +11,16 @@ from deploy.backup import CARRIED
 from deploy.restore import EPOCHS_AHEAD, planned
 from retention.clock_notes import accept_clocks, clocks_held, note_clock
 from retention.sweep_clock import Reading
+from segments.damage import all_damage, damaged_of, note_damage
 from segments.errors import BadInput, Conflict
 from segments.index_copy import BUT_FOOTAGE, ORDER, one_more_epoch
 from segments.model import PartitionKind
-from segments.record import KINDS
+from segments.record import KINDS, new_record
 from segments.stores.memory_index import MemoryIndex
+from segments.takeover import ALONE, Taken, Takeover, read_standing, write_taken, write_takeover
 from tests import whole_index
 from tests.backup_site import OF_A_RESTORE, Site, a_site
-from tests.builders import a_camera
+from tests.builders import NOON_US, a_camera, a_row
 
 
 @pytest.fixture
@@ -46,7 +48,43 @@ async def test_all_but_footage_comes_back(site: Site) -> None:
 def test_a_copy_of_all_but_footage_goes_through_batches_only() -> None:
     """Where such a copy begins, no kind of footage is behind it; and all kinds of records are carried but those of the moment."""
     assert ORDER[ORDER.index(BUT_FOOTAGE.kind or PartitionKind.ROWS) :] == (PartitionKind.BATCHES,)
-    assert set(KINDS) - CARRIED == {"backup", "sweep-clock"}
+    assert set(KINDS) - CARRIED == {"backup", "sweep-clock", "copy", "copy-lag", "takeover", "taken", "site", "scrub"}
+
+
+async def test_a_takeover_of_then_does_not_stand_again(site: Site) -> None:
+    """It may have been given back since; nor does progress of then pass over what is not there now. What is damaged is known."""
+    await with_running_things(site)
+    await site.backup()
+    target = MemoryIndex()
+    await site.restored(target)
+    assert await read_standing(target) == ALONE
+    assert [await target.records(kind) for kind in ("site", "copy", "copy-lag", "scrub")] == [[]] * 4
+    assert [each.key for each in await all_damage(target)] == [a_row().key]
+
+
+async def test_control_a_takeover_that_is_carried_stands_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What restoring every kind would do; a backup that has them all is restored without them all the same."""
+    await with_running_things(site)
+    monkeypatch.setattr("deploy.backup.CARRIED", frozenset(KINDS) - {"backup", "sweep-clock"})
+    await site.backup()
+    target = MemoryIndex()
+    await site.restored(target)
+    assert await read_standing(target) == ALONE
+
+    monkeypatch.setattr("deploy.restore.CARRIED", frozenset(KINDS) - {"backup", "sweep-clock"})
+    careless = MemoryIndex()
+    (site.folder / "latest.sqlite").unlink()
+    await site.restored(careless)
+    assert (await read_standing(careless)).takeovers.keys() == {"north"}
+
+
+async def with_running_things(site: Site) -> None:
+    """A takeover that stands, cameras that are taken, something damaged, and how far all that runs is."""
+    await write_takeover(site.index, Takeover("north", (), NOON_US, "Li", "a flood", 7), before=None)
+    await write_taken(site.index, Taken("north", (), NOON_US), before=None)
+    await note_damage(site.index, [damaged_of(a_row(), "a bit flipped", NOON_US)])
+    for kind in ("site", "copy", "copy-lag", "scrub"):
+        await site.index.put_record(new_record(kind, "north", {}))
 
 
 async def test_epochs_of_after_the_backup_are_not_given_again(site: Site) -> None:

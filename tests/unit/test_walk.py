@@ -110,10 +110,10 @@ async def test_a_source_that_cannot_answer_in_time_is_asked_for_less() -> None:
     """So that it is not asked for the same for ever."""
     walk, peer, _ = await a_walk(400)
     peer.away = True
-    for _ in range(5):
+    for _ in range(6):
         with pytest.raises(TryAgain):
             await walk.next()
-    assert [len(asked) for asked in peer.asked] == [32, 8, 2, 1, 1]
+    assert [len(asked) for asked in peer.asked] == [FIRST_DAYS, 32, 8, 2, 1, 1]
 
 
 async def test_the_cursor_is_kept_when_all_before_it_is_done() -> None:

@@ -17,13 +17,14 @@ from replication import wire, wire_site
 from replication.ports import PROTOCOL, Hello
 from replication.wire_values import as_bytes, parsed, to_json
 from segments.errors import BadInput
-from segments.hold import HoldChange
+from segments.hold import FOR_EVER_US, HoldChange
 from segments.model import Sound, Span
 from tests.builders import NOON_US, a_camera, a_run, some_rows
 from tests.retention_builders import a_hold
 
 DAY = date(2026, 3, 14)
 ROWS = some_rows(3)
+NEVER_US = FOR_EVER_US - 1
 HOLD = a_hold(review=DAY, areas=("a/b",), changes=(HoldChange(1, "Li", "extended", "why"),))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -53,7 +54,7 @@ def over_the_wire(value: Any) -> Any:
 
 def test_values_come_back() -> None:
     """Rows, runs, cameras and holds are the same behind the wire, and JSON as others read it."""
-    assert wire.rows_of("gate", DAY, over_the_wire([wire.row_values(row) for row in ROWS])) == ROWS
+    assert wire.rows_of("gate", DAY, over_the_wire([wire.row_values(row) for row in ROWS])) == (ROWS, [])
     assert wire.run_of("gate", over_the_wire(to_json(a_run(init=bytes(range(256)))))) == a_run(init=bytes(range(256)))
     camera = a_camera(sound=Sound.OMIT, longitude=None, tags=("门",), home="east")
     assert wire_site.camera_of(over_the_wire(wire_site.cameras_values([camera]))[0]) == a_camera(
@@ -123,19 +124,22 @@ def _spoiled(value: Any, data: st.DataObject) -> Any:
     ],
 )
 def test_rows_that_cannot_be_are_refused(column: int, value: Any) -> None:
-    """A row whose key is not that of what it says, or with any value that no row of ours has."""
-    row = wire.row_values(ROWS[0])
-    with pytest.raises(BadInput):
-        wire.rows_of("gate", DAY, [[*row[:column], value, *row[column + 1 :]]])
+    """A row whose key is not that of what it says, or with any value that no row of ours has; those beside it are taken."""
+    row, *others = map(wire.row_values, ROWS)
+    found, wrong = wire.rows_of("gate", DAY, [[*row[:column], value, *row[column + 1 :]], *others])
+    assert found == ROWS[1:]
+    assert [text.startswith("row 0, ") for text in wrong] == [True]
+    assert len(wrong[0]) < 2000
 
 
 def test_rows_of_others_are_refused() -> None:
-    """Rows of another camera or day, in another order, or doubled."""
+    """Rows of another camera or day, in another order, doubled, or no rows at all."""
     values = [wire.row_values(row) for row in ROWS]
-    wrong = [("door", DAY, values), ("gate", date(2026, 3, 15), values), ("gate", DAY, values[::-1]), ("gate", DAY, values[:1] * 2)]
-    for camera, day, given_rows in wrong:
-        with pytest.raises(BadInput):
-            wire.rows_of(camera, day, given_rows)
+    assert wire.rows_of("door", DAY, values)[0] == wire.rows_of("gate", date(2026, 3, 15), values)[0] == []
+    assert wire.rows_of("gate", DAY, values[::-1])[0] == ROWS[2:]
+    assert wire.rows_of("gate", DAY, [values[0], values[0], None, "x" * 5000])[0] == ROWS[:1]
+    with pytest.raises(BadInput):
+        wire.rows_of("gate", DAY, {})
 
 
 @pytest.mark.parametrize("camera", ["", ".", "..", "../x", "a/b", "a" * 65, "门", "a\n", None, 3])
@@ -171,10 +175,24 @@ def test_cameras_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"id": "a/b"}, {"cameras": ["../x"]}, {"cameras": []}, {"start_us": -1}, {"areas": [""]}, {"case": ""}]
+    "changes",
+    [
+        {"id": "a/b"},
+        {"cameras": ["../x"]},
+        {"cameras": []},
+        {"start_us": -1},
+        {"start_us": NEVER_US, "end_us": NEVER_US + 1},
+        {"end_us": NEVER_US},
+        {"placed_us": NEVER_US},
+        {"lifted_us": 10**30},
+        {"changes": [[-1, "Li", "extended", "why", []]]},
+        {"changes": [[NEVER_US, "Li", "lifted", "why", []]]},
+        {"areas": [""]},
+        {"case": ""},
+    ],
 )
 def test_holds_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
-    """One that covers nothing or everything, or that names what is no camera."""
+    """One that covers nothing or everything, that names what is no camera, or moments that no calendar has."""
     with pytest.raises(BadInput):
         wire_site.holds_of([to_json(a_hold()) | changes])
 
@@ -197,3 +215,9 @@ def test_spans_that_are_too_long_or_empty_are_refused(span: Span) -> None:
     """Of a day, where nothing else is said."""
     with pytest.raises(BadInput):
         wire.check_span(span)
+
+
+def test_holds_without_end_are_taken() -> None:
+    """The one end behind the calendar that is meant so."""
+    (found,) = wire_site.holds_of([to_json(a_hold(end_us=FOR_EVER_US))])
+    assert found.end_us == FOR_EVER_US

@@ -5,6 +5,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   deleted: "--gap-quiet",
   "not-commissioned": "--gap-none",
   future: "--gap-none",
+  elsewhere: "--gap-quiet",
   disabled: "--gap-quiet",
   "recorder-away": "--gap-own",
   "spool-full": "--gap-own",
