@@ -1,4 +1,4 @@
-"""Backups of all that is not footage: cameras, sealed passwords, records, receipts, batches and epochs, as one SQLite index file.
+"""Backups of all that is not footage: cameras, sealed passwords, records, receipts and epochs, as one SQLite index file.
 
 Footage describes itself: its rows and runs are made anew from the pools (segments/rebuild.py). The key of the camera passwords is in no
 backup: who finds one cannot open a password.
@@ -191,7 +191,7 @@ async def opened_backup(file: Path) -> AsyncIterator[tuple[Index, Origin]]:
 
 
 async def contents_of(index: CountedIndex, clock: Clock) -> dict[str, int]:
-    """How many cameras, passwords, records, receipts and camera-days on their way out there are."""
+    """How many cameras, passwords, records and receipts there are."""
     cameras = passwords = 0
     for bucket in range(CAMERA_BUCKETS):
         kinds = [kind for kind, _ in await archive_of(index, bucket, clock)]
@@ -199,8 +199,7 @@ async def contents_of(index: CountedIndex, clock: Clock) -> dict[str, int]:
         passwords += kinds.count("credential")
     records = sum([len(await records_of(index, kind, clock)) for kind in sorted(CARRIED)])
     receipts = sum([last.number for chain in await index.receipt_chains() if (last := await index.last_receipt(chain))])
-    batches = await partitions_of(index, PartitionKind.BATCHES)
-    return {"cameras": cameras, "passwords": passwords, "records": records, "receipts": receipts, "batches": batches}
+    return {"cameras": cameras, "passwords": passwords, "records": records, "receipts": receipts}
 
 
 async def partitions_of(index: Partitions, kind: PartitionKind, most: int = 0) -> int:
@@ -215,8 +214,8 @@ async def partitions_of(index: Partitions, kind: PartitionKind, most: int = 0) -
 
 
 async def holds_footage(index: Partitions) -> bool:
-    """Whether anything of footage is in an index."""
-    return any([await partitions_of(index, kind, 1) for kind in ORDER if kind is not PartitionKind.BATCHES])
+    """Whether anything of footage is in an index, or on its way out of it."""
+    return any([await partitions_of(index, kind, 1) for kind in ORDER])
 
 
 def camera_key(settings: Settings) -> str:

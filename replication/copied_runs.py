@@ -132,7 +132,10 @@ class CopiedRuns:
                 raise Refused(f"{last.key} lies in pool {last.pool!r}, which the configuration does not name")
             key = str(SegmentKey(run.camera, run.id, last.end_us, last.counter + 1, is_end=True))
             attributes = {"version": ONVIF_VERSION, "source": run.camera, "end-cause": run.end_cause}
-            await store_object(self._pools[last.pool], key, b"", size=0, sha256=EMPTY_SHA256, attributes=attributes)
+            try:
+                await store_object(self._pools[last.pool], key, b"", size=0, sha256=EMPTY_SHA256, attributes=attributes)
+            except TryAgain as error:  # a pool of ours: no reason to ask nothing more of the other site
+                raise Refused(f"its closing object was not put into pool {last.pool}: {error}") from None
         elif await self._last_comes(run):
             return
         await self._index.put_run(run)

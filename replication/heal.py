@@ -16,12 +16,12 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 from replication.paced import Budget, PacedReads
 from replication.ports import Bytes
@@ -188,13 +188,14 @@ class Healer:
         digest, size = hashlib.sha256(), 0
         file.seek(0)
         file.truncate()
-        async for piece in found.pieces:
-            await self._budget.take(len(piece))
-            size += len(piece)
-            if size > row.size:
-                break
-            await asyncio.to_thread(digest.update, piece)
-            await asyncio.to_thread(file.write, piece)
+        async with aclosing(cast("Any", found.pieces)) as pieces:
+            async for piece in pieces:
+                await self._budget.take(len(piece))
+                size += len(piece)
+                if size > row.size:
+                    break
+                await asyncio.to_thread(digest.update, piece)
+                await asyncio.to_thread(file.write, piece)
         await asyncio.to_thread(file.flush)
         if (size, digest.hexdigest()) != (row.size, row.sha256):
             raise DataDamaged("its copy is damaged, too")

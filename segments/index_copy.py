@@ -60,8 +60,8 @@ class Copied:
     written: int = 0
 
 
-BUT_FOOTAGE = Copied(PartitionKind.BATCHES)
-"""Begun so, a copy carries all but footage: no runs, no rows, no states."""
+BUT_FOOTAGE = Copied(kind=None)
+"""Begun so, a copy carries all but footage: no runs, rows or states, and nothing that is on its way out."""
 
 
 async def copy_index(

@@ -19,7 +19,7 @@ from tests.clocks import HandClock
 SITE = "home"
 FOOTAGE = {"rows", "runs", "states"}
 OF_A_RESTORE = {"backup last", "backup restored", "sweep-clock sweep.0-of-1"}
-"""What differs after one, beside footage."""
+"""What differs after one, beside footage and what was on its way out (it is found due again)."""
 
 
 def settings_in(folder: Path, **replication: Any) -> Settings:

@@ -27,6 +27,7 @@ from tests.whole_index import fill_retention
 pytestmark = pytest.mark.server
 
 START = datetime(2026, 3, 14, 12, tzinfo=UTC)
+RECORDS = {*(f"record {where}" for where in OF_A_RESTORE), "batches yard 2026-03-14"}
 
 
 def configure(keepsight: Keepsight, cassandra: CassandraSettings, bucket: S3Server, name: str) -> None:
@@ -42,7 +43,7 @@ def configure(keepsight: Keepsight, cassandra: CassandraSettings, bucket: S3Serv
 
 
 def test_a_lost_keyspace_comes_back(tmp_path: Path, cassandra: CassandraServer, s3_server: S3Server, clips: Clips) -> None:
-    """Footage, password, policy, holds, a batch and receipts in Cassandra; backups to a bucket; the keyspace is dropped; all is back."""
+    """Footage, password, policy, holds and receipts in Cassandra; backups to a bucket; the keyspace is dropped; all is back."""
     first, second = (asyncio.run(cassandra.new_keyspace()) for _ in range(2))
     bucket = s3_server.make_bucket()
     s3_server.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -65,7 +66,7 @@ def test_a_lost_keyspace_comes_back(tmp_path: Path, cassandra: CassandraServer, 
     configure(keepsight, second, s3_server, bucket)
     assert "index rebuild" in keepsight("restore", "--from", "latest", "--yes").stdout
     keepsight("index", "rebuild", "--pool", "main")
-    assert asyncio.run(compared(lost, keepsight)) == {f"record {where}" for where in OF_A_RESTORE}
+    assert asyncio.run(compared(lost, keepsight)) == RECORDS
     assert keepsight.credential("gate") == PASSWORD
     assert asyncio.run(next_epoch(keepsight)) > epoch + 1_000_000
     cassandra.session.execute(f"DROP KEYSPACE {first.keyspace}")

@@ -24,7 +24,7 @@ from tests.command_line import PASSWORD, URL, Keepsight
 from tests.media import Clips
 
 START = datetime(2026, 3, 14, 12, tzinfo=UTC)
-RECORDS = {f"record {where}" for where in OF_A_RESTORE}
+RECORDS = {*(f"record {where}" for where in OF_A_RESTORE), "batches yard 2026-03-14"}
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def compared(keepsight: Keepsight, kept: Path) -> set[str]:
 
 
 def test_a_lost_index_comes_back(keepsight: Keepsight) -> None:
-    """Backup, loss, restore, rebuild: the same rows, runs, cameras, password, policy, holds, batch and receipts; pool and index agree."""
+    """Backup, loss, restore, rebuild: the same rows, runs, cameras, password, policy, holds and receipts; pool and index agree."""
     made = keepsight.json("backup", "make")
     assert [card["name"] for card in keepsight.json("backup", "list")] == [made["name"]]
     kept = lose(keepsight)

@@ -13,8 +13,7 @@ from retention.clock_notes import accept_clocks, clocks_held, note_clock
 from retention.sweep_clock import Reading
 from segments.damage import all_damage, damaged_of, note_damage
 from segments.errors import BadInput, Conflict
-from segments.index_copy import BUT_FOOTAGE, ORDER, one_more_epoch
-from segments.model import PartitionKind
+from segments.index_copy import BUT_FOOTAGE, one_more_epoch
 from segments.record import KINDS, new_record
 from segments.stores.memory_index import MemoryIndex
 from segments.takeover import ALONE, Taken, Takeover, read_standing, write_taken, write_takeover
@@ -30,24 +29,23 @@ async def site(tmp_path: Path) -> Site:
 
 
 async def test_all_but_footage_comes_back(site: Site) -> None:
-    """Cameras, passwords, records, receipts and batches are equal; only what says of the restore itself, and footage, is not."""
+    """Cameras, passwords, records and receipts are equal; only what says of the restore itself, and footage, is not."""
     card = await site.backup()
     target = MemoryIndex()
     await site.restored(target)
-    assert {one.where for one in await site.differing(target)} == OF_A_RESTORE
+    assert {one.where for one in await site.differing(target)} == {"gate 2026-03-14", *OF_A_RESTORE}
     assert not await backup.holds_footage(target)
     assert card.contents == {
         "cameras": len(whole_index.CAMERAS),
         "passwords": len(whole_index.CAMERAS),
         "records": whole_index.RECORDS,
         "receipts": sum(whole_index.CHAINS.values()),
-        "batches": 1,
     }
 
 
-def test_a_copy_of_all_but_footage_goes_through_batches_only() -> None:
-    """Where such a copy begins, no kind of footage is behind it; and all kinds of records are carried but those of the moment."""
-    assert ORDER[ORDER.index(BUT_FOOTAGE.kind or PartitionKind.ROWS) :] == (PartitionKind.BATCHES,)
+def test_a_copy_of_all_but_footage_carries_what_people_decided() -> None:
+    """It goes through no partitions; and all kinds of records are carried but those of the moment."""
+    assert BUT_FOOTAGE.kind is None
     assert set(KINDS) - CARRIED == {"backup", "sweep-clock", "copy", "copy-lag", "takeover", "taken", "site", "scrub"}
 
 
@@ -138,10 +136,6 @@ class Stopping(MemoryIndex):
         await super().put_receipt(receipt)
         self._count()
 
-    async def put_batch(self, batch, *, expect) -> None:
-        self._count()
-        await super().put_batch(batch, expect=expect)
-
 
 async def test_a_restore_that_was_stopped_goes_on(site: Site) -> None:
     """Stopped at any write and begun again, it ends as if it had not been; another backup may not go on in its place."""
@@ -159,7 +153,7 @@ async def test_a_restore_that_was_stopped_goes_on(site: Site) -> None:
                 with pytest.raises(Conflict, match="not empty"):
                     await planned(second, target, site.settings, site.clock)
         await site.restored(target, first)
-        assert {one.where for one in await site.differing(target)} == {"later", *OF_A_RESTORE}
+        assert {one.where for one in await site.differing(target)} == {"later", "gate 2026-03-14", *OF_A_RESTORE}
         at += 1
     assert at > 10
 
