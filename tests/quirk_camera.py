@@ -85,7 +85,8 @@ class QuirkCamera:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for writer in self._writers:
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # Python 3.11.2, of a TLS transport that was closed twice
+                writer.transport.abort()
         await asyncio.sleep(0)
 
     def url(self, path: str = "live", login: str = "") -> str:
