@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 from starlette.applications import Starlette
 
@@ -21,8 +24,14 @@ from retention.state_routes import state_routes
 
 def whole_app(services: Services, retention: RetentionServices) -> Starlette:
     """Everything that is served to users."""
-    doors = Doors(needs(Verb.INSPECT), needs(Verb.ADMINISTER), described)
-    reports = report_routes(replace(doors, reads=[*doors.reads, COSTLY]), services.site)
-    app = create_app(services, [rule_routes(doors), state_routes(doors), hold_routes(doors), receipt_routes(doors), reports])
+    app = create_app(services, _routes_of_retention(services.site))
     app.state.retention = retention
     return app
+
+
+@cache
+def _routes_of_retention(site: str) -> Sequence[Any]:
+    """They hold nothing: what they answer from is the application's, so several may share them."""
+    doors = Doors(needs(Verb.INSPECT), needs(Verb.ADMINISTER), described)
+    reports = report_routes(replace(doors, reads=[*doors.reads, COSTLY]), site)
+    return rule_routes(doors), state_routes(doors), hold_routes(doors), receipt_routes(doors), reports

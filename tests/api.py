@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -82,6 +83,7 @@ class Api:
     live: FakeLive = field(default_factory=FakeLive)
     clock: StandingClock = field(default_factory=lambda: StandingClock(NOON_US + 3600 * US_PER_S))
     token: str | None = None
+    _made: tuple[list[object], FastAPI] | None = field(default=None, init=False, repr=False)
 
     def services(self, **changes: Any) -> Services:
         """What the application is given."""
@@ -96,7 +98,15 @@ class Api:
         return Services(**good | changes)
 
     def app(self, **changes: Any) -> FastAPI:
-        """The whole application."""
+        """The whole application; the same again as long as it stands on the same, as building one takes longer than most requests."""
+        if changes:
+            return self._build(**changes)
+        stands_on = [self.index, self.objects, self.live, self.clock, self.token]
+        if self._made is None or not all(map(operator.is_, stands_on, self._made[0])):
+            self._made = stands_on, self._build()
+        return self._made[1]
+
+    def _build(self, **changes: Any) -> FastAPI:
         return whole_app(self.services(**changes), RetentionServices(self.index, self.clock, PolicyLimits()))
 
     @asynccontextmanager

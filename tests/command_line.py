@@ -8,12 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from click.testing import Result
-from typer.testing import CliRunner
+from typer import testing
 
 from deploy.cli import app
 from deploy.settings import load_settings
@@ -23,6 +24,7 @@ from tests.footage import Take, recorded
 from tests.media import Clips
 from tests.servers.processes import free_port
 
+testing._get_command = cache(testing._get_command)  # the tree of our commands is built once, and not for each call
 PASSWORD = "hunter2"
 URL = f"rtsp://admin:{PASSWORD}@192.0.2.10:554/1"
 
@@ -44,7 +46,7 @@ class Keepsight:
 
     def __call__(self, *words: str, text: str | None = None, code: int = 0) -> Result:
         """Runs it; fails unless it ends with this code, and unless an error is a sentence of ours without a secret."""
-        result = CliRunner().invoke(app, [*words, "--config", str(self.config)], input=text)
+        result = testing.CliRunner().invoke(app, [*words, "--config", str(self.config)], input=text)
         assert result.exit_code == code, (result.exit_code, result.output, result.exception)
         assert "Traceback" not in result.output + result.stderr
         assert PASSWORD not in result.output + result.stderr
@@ -101,7 +103,7 @@ def answering(port: int, status: int, body: bytes) -> Iterator[list[str]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 
@@ -15,6 +16,12 @@ from tests.servers.rtsp import RtspServer
 from tests.servers.s3 import S3Server
 from tests.servers.seaweedfs import SeaweedFs
 from tests.servers.versitygw import VersityGw
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no search for garbage looks through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

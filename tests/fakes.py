@@ -174,7 +174,6 @@ class SteppedClock:
             event.set()
             await settled()
         self.passed_ns = end_ns
-        await settled()
 
 
 async def settled() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -64,7 +65,12 @@ async def recorded(index: FootageIndex, objects: PutObject, clip: Path, take: Ta
 
 
 def cut(clip: Path, take: Take) -> Recorded:
-    """The same without storing anything."""
+    """The same without storing anything; the same file is cut the same way once."""
+    return _cut(clip, clip.stat().st_mtime_ns, take)
+
+
+@lru_cache(maxsize=32)
+def _cut(clip: Path, changed_ns: int, take: Take) -> Recorded:
     tracks, units = access_units(clip)
     writer = SegmentWriter()
     rows: list[Row] = []

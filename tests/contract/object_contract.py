@@ -339,6 +339,7 @@ class ObjectContract:
             middle = base + "b/c"
             assert await all_keys(store, base + prefix, after=middle) == [key for key in found if key > middle], prefix
 
+    @pytest.mark.slow
     async def test_long_lists_come_in_pages(self, store, base) -> None:
         """More than 1,000 objects are listed completely, without repetition, a page at a time."""
         keys = [f"{base}{n % 7}/{n:05d}" for n in range(1210)]

@@ -47,6 +47,7 @@ class VersionContract:
             wanted = [entry for entry in expected if entry.key.startswith(base + prefix)]
             assert await all_versions(store, base + prefix) == wanted, prefix
 
+    @pytest.mark.slow
     async def test_long_lists_of_versions_are_whole(self, store, base) -> None:
         """More than a thousand are listed completely, each once, and may be removed a thousand at a time."""
         keys = [f"{base}{n % 3}/{n:05d}" for n in range(1105)]

@@ -49,6 +49,7 @@ def _footage(clips: Clips) -> None:
     asyncio.run(fill())
 
 
+@pytest.mark.slow
 @schema.parametrize()
 @hypothesis.settings(max_examples=40, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_every_answer_is_as_described(case) -> None:

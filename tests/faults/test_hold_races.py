@@ -29,6 +29,7 @@ async def faults_of(race: Race, schedule: Schedule) -> Counter[str]:
     return Counter(await race.run(schedule))
 
 
+@pytest.mark.slow
 async def test_no_order_in_memory_loses_what_is_held() -> None:
     """All orders of all calls in which the turn changes twice at most: what is lost was claimed before the hold bound, and is named."""
     states, found = await every_interleaving(most_turns=TURNS)
@@ -36,6 +37,7 @@ async def test_no_order_in_memory_loses_what_is_held() -> None:
     assert states > 2_000
 
 
+@pytest.mark.slow
 async def test_without_the_second_look_the_search_finds_a_loss() -> None:
     """The negative control: where the look from before the claim counts after it, a hold that bound in between loses."""
     _, found = await every_interleaving(deleting=SecondLookLeftOut, most_turns=1)

@@ -14,6 +14,7 @@ CONTROL_SEEDS = 60
 """A control is red long before; see the figures of the promise."""
 
 
+@pytest.mark.slow
 def test_no_schedule_splits_the_site() -> None:
     """No duty has two holders, no run two writers, no key two contents; all that was written is shown; after the last fault all is done."""
     met: Counter[str] = Counter()

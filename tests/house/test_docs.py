@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,16 @@ def undescribed_commands(text: str) -> Iterator[str]:
         yield from (f"{path} {option}" for option in options if f"`{option}" not in sections[path])
 
 
+@cache
+def known_words() -> tuple[frozenset[str], frozenset[str]]:
+    """Our commands, and the targets of the Makefile."""
+    known = frozenset(path for path, _ in commands(typer.main.get_command(app)))
+    return known, frozenset(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
 def wrong_commands(name: str, text: str) -> Iterator[str]:
     """Commands in a document that there are not."""
-    known = {path for path, _ in commands(typer.main.get_command(app))}
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    known, targets = known_words()
     for line in command_words(text):
         program, first, second, third = (*line.split(), "", "", "")[:4]
         words = (f"keepsight {first}", f"keepsight {first} {second}", f"keepsight {first} {second} {third}")

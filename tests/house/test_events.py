@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
 from deploy.logs import EVENT
 from tests.house.tree import PACKAGES, ROOT, modules
@@ -45,6 +46,7 @@ def explained(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^\| `([^`]+)` \| (\w+) \| .+ \|$", text, re.MULTILINE)
 
 
+@cache
 def _calls() -> list[tuple[str, str, str]]:
     return [call for name, tree in modules(*PACKAGES) for call in log_calls(name, tree)]
 

@@ -33,15 +33,17 @@ _EXITS = {"sys.exit", "os._exit", "exit", "quit", "SystemExit", "typer.Exit"}
 
 def strangers(name: str, tree: ast.Module) -> Iterator[str]:
     """Imports that belong to other files."""
+    imported = list(imports(tree))
     for library, doors in DOORS.items():
-        found = any(is_of(imported, library) for imported in imports(tree))
+        found = any(is_of(each, library) for each in imported)
         if found and not name.startswith(tuple(doors)):
             yield f"{name} imports {library}, which only {', '.join(doors) or 'nobody'} may"
 
 
 def is_entry_point(name: str, tree: ast.Module) -> bool:
     """The command line, and the modules of deploy that are started as programs."""
-    return name.startswith("deploy/cli") or (name.startswith("deploy/") and "if __name__ == '__main__'" in ast.unparse(tree))
+    tests = [ast.unparse(node.test) for node in tree.body if isinstance(node, ast.If)]
+    return name.startswith("deploy/cli") or (name.startswith("deploy/") and "__name__ == '__main__'" in tests)
 
 
 def exits(name: str, tree: ast.Module) -> Iterator[str]:

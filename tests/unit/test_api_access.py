@@ -8,6 +8,8 @@ from playback.access import Verb
 from playback.app import PREFIX
 from tests.api import Api, asked
 
+GUARDED = Api(token="secret-token")
+"""Holds nothing, and nothing is changed in it."""
 ROUTES = [
     "status",
     "openapi.json",
@@ -29,7 +31,7 @@ ROUTES = [
 )
 async def test_without_the_token_nothing_is_told(route: str, given: str | bytes | None) -> None:
     """Every route but health answers 401 with the same problem, even to bad input, to everything that is not the token."""
-    answer = await Api(token="secret-token").get(route, headers={"Authorization": given} if given else {}, params=asked(0, 1))
+    answer = await GUARDED.get(route, headers={"Authorization": given} if given else {}, params=asked(0, 1))
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret-token" not in answer.text
@@ -38,9 +40,7 @@ async def test_without_the_token_nothing_is_told(route: str, given: str | bytes 
 @pytest.mark.parametrize("route", ROUTES)
 async def test_with_the_token_every_route_answers(route: str) -> None:
     """The token opens the door, whatever lies behind it."""
-    answer = await Api(token="secret-token").get(
-        route, headers={"Authorization": "bearer secret-token"}, params={**asked(0, 1), "at": asked(0, 1)["from"]}
-    )
+    answer = await GUARDED.get(route, headers={"Authorization": "bearer secret-token"}, params={**asked(0, 1), "at": asked(0, 1)["from"]})
     assert answer.status_code in (200, 404)
 
 

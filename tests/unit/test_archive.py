@@ -159,6 +159,7 @@ def test_lines_are_those_of_an_editor() -> None:
     assert [one.line for one in bad] == [3, 4]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_lines_take_seconds() -> None:
     """A province is imported in one go; and the last line's fault is found."""
     rows = [

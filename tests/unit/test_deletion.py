@@ -99,7 +99,7 @@ async def test_a_hold_that_comes_before_the_claim_takes_the_day_back(rounds: int
         await sweep.round()
         site.clock.stand_still(57)
     await site.hold(rows[1:2])
-    await site.run(sweep, hours=26)
+    await site.run(sweep, hours=26, every_s=307)
 
     assert rows[1] in await site.rows()
     assert rows[1].key in await site.keys()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
 import pytest
 
 from deploy.demo import duration_s, run_demo
@@ -21,10 +25,16 @@ SECONDS = 12
 SPAN = Span(NOON_US, NOON_US + SECONDS * US_PER_S)
 
 
+@cache
+def shot(folder, film):
+    """The film, encoded once."""
+    return shoot(Path(mkdtemp(dir=folder)) / "film.mp4", film)
+
+
 async def filled(tmp_path, film, *, placed_us=NOON_US, without=(), objects=None):
     """An API with the film as footage in segments of 2 s, those of the places `without` never recorded."""
     api = Api(**({"objects": objects} if objects else {}))
-    made = cut(shoot(tmp_path / "film.mp4", film), Take(film.camera.id, placed_us, segment_s=2))
+    made = cut(shot(tmp_path.parent, film), Take(film.camera.id, placed_us, segment_s=2))
     await api.index.add_camera(a_camera(film.camera.id, added_us=NOON_US))
     await api.index.put_run(made.run)
     for place, row in enumerate(made.rows):

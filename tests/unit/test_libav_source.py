@@ -282,7 +282,8 @@ async def test_a_camera_that_accepts_and_never_answers(scheme: str):
         writer.close()
 
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
-    _, ended = await _run(LibavSource(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/x", LOGIN, _settings()))
+    brief = _settings(connect_s=0.3, answer_s=0.3)
+    _, ended = await _run(LibavSource(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/x", LOGIN, brief))
     server.close()
     assert ended.cause is Cause.CAMERA_AWAY
 

@@ -6,6 +6,7 @@ import io
 import mmap
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import av
@@ -47,6 +48,12 @@ def whole_fragments(segment: Made, end: int) -> tuple[Fragment, ...]:
     return tuple(fragment for fragment in segment.fragments if fragment.offset + fragment.length <= end)
 
 
+@cache
+def scans(data: bytes) -> list[Scan]:
+    """What is found of a file that was cut at each of its bytes."""
+    return [scan(data[:end]) for end in range(len(data) + 1)]
+
+
 def lost_offsets(segment: Made, scanned: Sequence[Scan]) -> list[int]:
     """The cuts after which a whole fragment is missing, or one too many is there."""
     return [end for end, found in enumerate(scanned) if found.fragments != whole_fragments(segment, end)]
@@ -54,7 +61,7 @@ def lost_offsets(segment: Made, scanned: Sequence[Scan]) -> list[int]:
 
 def test_a_cut_at_any_byte_loses_no_whole_fragment(segment: Made) -> None:
     """At every offset the scan gives every whole fragment, where the file is good, and whether it is complete (promise R3)."""
-    scanned = [scan(segment.data[:end]) for end in range(len(segment.data) + 1)]
+    scanned = scans(segment.data)
     assert lost_offsets(segment, scanned) == []
     for end, found in enumerate(scanned):
         last = found.fragments[-1] if found.fragments else None
@@ -64,12 +71,8 @@ def test_a_cut_at_any_byte_loses_no_whole_fragment(segment: Made) -> None:
 
 def test_a_reader_that_trusts_the_tail_alone_loses_fragments(segment: Made) -> None:
     """Control: without scanning, whatever is cut has no fragments at all, and the check above sees it."""
-
-    def by_the_tail(data: bytes) -> Scan:
-        found = scan(data)
-        return found if found.complete else scan(b"")
-
-    lost = lost_offsets(segment, [by_the_tail(segment.data[:end]) for end in range(len(segment.data) + 1)])
+    nothing = scan(b"")
+    lost = lost_offsets(segment, [found if found.complete else nothing for found in scans(segment.data)])
     first = segment.fragments[0]
     assert lost == list(range(first.offset + first.length, len(segment.data)))
 

@@ -25,6 +25,8 @@ from tests.retention_builders import a_policy, write_policy
 from tests.sweep_site import DAY, DUE_US, SETTINGS, SHARD, Site, a_site, footage
 
 TIERS = a_policy().tiers
+ROUND_S = 181
+"""Between the rounds of the many lives: few of them only wait."""
 
 
 async def _life(calls: int | None, *, held: bool) -> Site:
@@ -34,9 +36,9 @@ async def _life(calls: int | None, *, held: bool) -> Site:
     if held:
         await site.hold(rows[1:2])
     with suppress(Died):
-        await site.run(site.sweep())
+        await site.run(site.sweep(), every_s=ROUND_S)
     site.life = Life()
-    await site.run(site.sweep())
+    await site.run(site.sweep(), every_s=ROUND_S)
     return site
 
 
@@ -60,7 +62,7 @@ async def _calls_of_a_life(held: bool) -> list[str]:
     site = await a_site(rows)
     if held:
         await site.hold(rows[1:2])
-    await site.run(site.sweep())
+    await site.run(site.sweep(), every_s=ROUND_S)
     return site.life.calls
 
 
