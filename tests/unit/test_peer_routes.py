@@ -12,7 +12,7 @@ import pytest
 
 from replication import admission
 from replication.admission import Admission, AtOnce
-from replication.peer_routes import create_peer_app
+from replication.peer_routes import DAYS_A_REQUEST, create_peer_app
 from replication.ports import PROTOCOL
 from replication.signing import WINDOW_US, Asked, body_hash, sign
 from replication.wire_values import as_bytes
@@ -149,9 +149,9 @@ async def test_requests_of_before_the_start_are_put_off(http: httpx2.AsyncClient
         ("run", {"camera": "gate"}),
         ("run", {"camera": "gate", "run": RUN, "more": 1}),
         ("run", []),
-        ("digests", {"days": [["gate", "2026-03-14"]] * 101}),
+        ("digests", {"days": [["gate", "2026-03-14"]] * (DAYS_A_REQUEST + 1)}),
         ("camera-days", {"after": "x" * 2000, "limit": 10}),
-        ("camera-days", {"after": "", "limit": 101}),
+        ("camera-days", {"after": "", "limit": DAYS_A_REQUEST + 1}),
         ("between", {"camera": "gate", "span": [0, 86_400_000_001]}),
         ("between", {"camera": "gate", "span": [5, 4]}),
         ("has", {"camera": "gate", "day": "2026-03-14", "segments": [[[0, "..", 0], "0" * 64]]}),

@@ -71,6 +71,20 @@ VALUES: dict[str, Any] = {
     "retention.sweep_shards": 3,
     "retention.high_mark": 0.97,
     "retention.low_mark": 0.8,
+    "replication.host": "10.1.2.4",
+    "replication.port": 9002,
+    "replication.certificate_file": "/etc/keepsight/site.pem",
+    "replication.certificate_key_file": "/etc/keepsight/site.key",
+    "replication.advertise": "https://north.example:9002",
+    "replication.late_s": 600,
+    "replication.soon_s": 30,
+    "replication.scrub_mib_per_s": 2.5,
+    "replication.scrub_days": 14,
+    "replication.backup_pool": "archive",
+    "replication.backup_every_h": 6,
+    "replication.backup_keep": 3,
+    "replication.witness": "south",
+    "replication.take_over_after_s": 90,
 }
 """A value for each key that is not the default."""
 
@@ -78,6 +92,7 @@ CASSANDRA = {"index.kind": "cassandra", "index.hosts": ["127.0.0.1"], "index.dat
 TOGETHER = (
     ("api.certificate_file", "api.key_file"),
     ("internal.certificate_file", "internal.certificate_key_file", "internal.ca_file"),
+    ("replication.certificate_file", "replication.certificate_key_file"),
 )
 """Keys that are right only with each other."""
 
@@ -85,14 +100,15 @@ TOGETHER = (
 def beside(key: str) -> dict[str, Any]:
     """What must be set too for a key to be taken, the key itself included."""
     needed = CASSANDRA if (key.startswith("index.") and key != "index.path") or key == "fleet.kind" else {}
-    pools = {f"pools.{name}.kind": "files" for name in ("main", "archive")} if key == "default_pool" else {}
+    pools = {f"pools.{name}.kind": "files" for name in ("main", "archive")} if VALUES[key] == "archive" else {}
+    sites = {"sites.south.url": "https://south.example", "sites.south.key_file": "south.key"} if VALUES[key] == "south" else {}
     others = {other: VALUES[other] for group in TOGETHER if key in group for other in group}
-    return {**pools, **needed, **others, key: VALUES[key]}
+    return {**pools, **sites, **needed, **others, key: VALUES[key]}
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """All keys of the configuration but those of pools and their rules; where a section has several kinds, those of each kind."""
-    for name, field in ((name, field) for name, field in model.model_fields.items() if name not in ("pools", "pool_rules")):
+    """All keys but those of pools, their rules and other sites; where a section has several kinds, those of each."""
+    for name, field in ((name, field) for name, field in model.model_fields.items() if name not in ("pools", "pool_rules", "sites")):
         sections = [
             kind for kind in (field.annotation, *parts_of(field.annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
         ]
