@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
+import itertools
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -36,10 +41,39 @@ def require_program(name: str, package: str) -> str:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A loopback port nobody listens on now. Prefer port 0 where a server can tell which one it got."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback port nobody listens on now, and nobody is given while this process lives.
+
+    It lies below those the kernel gives to outgoing connections, in a block only this process takes ports from.
+    Prefer port 0 where a server can tell which one it got.
+    """
+    for port in _ports_of_this_process():
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"all {_BLOCK_PORTS} ports of this process are taken: something listens on and on, or was not ended")
+
+
+_FIRST_PORT, _BLOCKS, _BLOCK_PORTS = 20_000, 60, 200  # Ray's workers are below, the kernel's own choices from 32768
+_next_port = itertools.count()
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    first = _first_port(os.getpid())
+    return (first + next(_next_port) % _BLOCK_PORTS for _ in range(_BLOCK_PORTS))
+
+
+@functools.cache
+def _first_port(pid: int) -> int:
+    """The first port of a block that belongs to this process until it ends: a lock says so, which a fork does not share."""
+    folder = Path(tempfile.gettempdir(), f"keepsight-test-ports-{os.getuid()}")
+    folder.mkdir(exist_ok=True)
+    for block in range(_BLOCKS):
+        lock = os.open(folder / str((block + pid) % _BLOCKS), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _FIRST_PORT + (block + pid) % _BLOCKS * _BLOCK_PORTS
+        os.close(lock)
+    raise RuntimeError(f"{_BLOCKS} runs of these tests are going on at once; end some")
 
 
 class Program:
