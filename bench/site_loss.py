@@ -130,7 +130,7 @@ class _Loss:
         _say(f"back, and all is copied {await self._watch.caught_up(FOLLOWED_S):.1f} s later")
         self._watch.counts = True
         await south.wait_for(lambda: self._says("south", lambda of: not of["finding"]), KNOWN_S)
-        await self._order("south", "give-back", "north", "--yes")
+        await self._order("south", "give-back", "north", "--yes", "--now")
         await north.wait_for(lambda: self._recorded_since(returned_us), KNOWN_S)
         await south.wait_for(lambda: self._says("south", lambda of: of["takeover"]["ended_us"] > 0), KNOWN_S)
         _say("its cameras are given back")

@@ -26,6 +26,7 @@ from playback.live_places import LivePlaces
 from playback.live_shared import SharedLive
 from playback.services import Services
 from replication.elsewhere import PeerElsewhere
+from replication.namesakes import but_namesakes
 from retention.asked import RetentionServices
 from segments.clock import SystemClock
 from segments.damage import KnownDamage
@@ -59,7 +60,7 @@ async def run_api(settings: Settings) -> None:
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump()),
             damage=KnownDamage(stores.index, clock),
-            elsewhere=requests.elsewhere(PeerElsewhere(peers, clock)) if peers else Nowhere(),
+            elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
         async with sites_of(peers, stores.index, clock) as others:
             retention = RetentionServices(stores.index, clock, policy_limits(settings), others.sites, others.copies)

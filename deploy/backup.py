@@ -12,7 +12,7 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from deploy.backup_objects import BackupCard, BackupObjects, fetch, prune, put_backup
+from deploy.backup_objects import BackupCard, BackupObjects, ReceiptFile, backup_name, fetch, newest_backup, prune, put_backup
+from deploy.backup_receipts import SharedReceipts, receipt_at
 from deploy.settings import Settings
 from deploy.wiring import Stores, make_folder
 from replication.copy_values import COPY
@@ -101,8 +102,12 @@ async def make_backup(settings: Settings, stores: Stores, clock: Clock) -> Backu
     objects = stores.pools[pool]
     with working_folder(settings, clock) as folder:
         file, made_us = folder / "backup.sqlite", clock.now_us()
-        contents = await write_backup(file, settings, stores.index, clock)
-        card = await put_backup(objects, file, site=settings.site.name, made_us=made_us, contents=contents)
+        site, name = settings.site.name, backup_name(made_us)
+        before = await newest_backup(objects, site, clock)
+        sharing = SharedReceipts(site, name, made_us, stores.index, objects, clock)
+        receipts = await sharing.files(before.receipts if before else ())
+        contents = await write_backup(file, settings, stores.index, clock, shared=receipts)
+        card = await put_backup(objects, file, BackupCard(name, site, made_us, 0, (), contents, receipts))
         await fetch(objects, card, folder / "read-back.sqlite", clock)
     log.info("backup.made: %s in pool %s, %d bytes", card.name, pool, card.size_bytes)
     await _note(stores.index, made_us, LastBackup(made_us, made_us, card.name, pool, card.size_bytes))
@@ -110,10 +115,17 @@ async def make_backup(settings: Settings, stores: Stores, clock: Clock) -> Backu
     return card
 
 
-async def write_backup(file: Path, settings: Settings, index: CopySource, clock: Clock) -> dict[str, int]:
-    """Writes a new SQLite index file (0600) with all but footage, whole when this returns; gives what is in it."""
+async def write_backup(
+    file: Path, settings: Settings, index: CopySource, clock: Clock, *, shared: Sequence[ReceiptFile] = ()
+) -> dict[str, int]:
+    """Writes a new SQLite index file (0600) with all but footage, whole when this returns; gives what is in it.
+
+    Receipts that these files have are left out, but for the last one of each chain's.
+    """
     target = await open_sqlite_index(file, synced=False)  # nobody reads it before it is whole
     try:
+        for chain, number in {each.chain: each.last for each in shared}.items():
+            await target.put_receipt(await receipt_at(index, chain, number))  # a copy goes on behind what is there
         await copy_index(index, target, clock, so_far=BUT_FOOTAGE, kinds=CARRIED)
         contents = await contents_of(target, clock)
         origin = Origin(uuid4().hex, settings.site.name, clock.now_us(), version("keepsight"), camera_key(settings))

@@ -3,17 +3,18 @@
     _keepsight/backup/<site>/<moment>.sqlite.<number>   the pieces, in order
     _keepsight/backup/<site>/<moment>.json              the card, put last: what has none is no backup
 
-No camera can be called `_keepsight`, so nothing of it is taken for footage.
+No camera can be called `_keepsight`, so nothing of it is taken for footage. Older receipts lie beside (deploy/backup_receipts.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -22,7 +23,7 @@ from segments.clock import Clock, to_datetime
 from segments.errors import BadInput, DataDamaged, NotFound, TryAgain
 from segments.keys import OUR_FOLDER
 from segments.patience import patiently
-from segments.ports import ListObjects, ObjectVersion, PutObject, ReadObject, Versions
+from segments.ports import ListedObject, ListObjects, ObjectVersion, PutObject, ReadObject, Versions
 
 PIECE_BYTES = 64 << 20
 """One piece is in memory at a time; a put takes 1 GiB at most, and the receipts of a large site are more."""
@@ -36,8 +37,23 @@ class BackupObjects(PutObject, ReadObject, ListObjects, Versions, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptFile:
+    """Receipts of a `chain` up to number `last`, whose text has the SHA-256 `digest`, as an object that backups share."""
+
+    chain: str
+    last: int
+    digest: str
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class BackupCard:
-    """A backup in a pool. `pieces`: their SHA-256, in order; `contents`: how many cameras, records and the like are in it."""
+    """A backup in a pool. `pieces`: their SHA-256, in order; `contents`: how many cameras, records and the like are in it.
+
+    `receipts`: the files that have the receipts which are not in the pieces; `size_bytes` is without them.
+    """
 
     name: str
     site: str
@@ -45,6 +61,7 @@ class BackupCard:
     size_bytes: int
     pieces: tuple[str, ...]
     contents: Mapping[str, int]
+    receipts: tuple[ReceiptFile, ...] = ()
 
     @property
     def key(self) -> str:
@@ -56,15 +73,22 @@ class BackupCard:
         return f"{_folder(self.site)}{self.name}.sqlite.{number:05d}"
 
 
-async def put_backup(objects: PutObject, file: Path, *, site: str, made_us: int, contents: Mapping[str, int]) -> BackupCard:
-    """Puts a file, piece by piece, and then its card; create-only. Raises Conflict if there is one of that second."""
-    card = BackupCard(f"{to_datetime(made_us):%Y%m%dT%H%M%SZ}", site, made_us, file.stat().st_size, (), contents)
+def backup_name(made_us: int) -> str:
+    """Of a backup that is made at a moment."""
+    return f"{to_datetime(made_us):%Y%m%dT%H%M%SZ}"
+
+
+async def put_backup(objects: PutObject, file: Path, draft: BackupCard) -> BackupCard:
+    """Puts a file, piece by piece, and then its card, whose size and pieces are not known before; create-only.
+
+    Raises Conflict if there is one of that second.
+    """
     pieces: list[str] = []
     with file.open("rb") as opened:
         while data := await asyncio.to_thread(opened.read, PIECE_BYTES):
             pieces.append(_sha256(data))
-            await objects.put(card.piece_key(len(pieces) - 1), data, sha256=pieces[-1], attributes={})
-    card = BackupCard(card.name, site, made_us, card.size_bytes, tuple(pieces), contents)
+            await objects.put(draft.piece_key(len(pieces) - 1), data, sha256=pieces[-1], attributes={})
+    card = replace(draft, size_bytes=file.stat().st_size, pieces=tuple(pieces))
     text = json.dumps(asdict(card), ensure_ascii=False, sort_keys=True).encode()
     await objects.put(card.key, text, sha256=_sha256(text), attributes={})
     return card
@@ -73,6 +97,14 @@ async def put_backup(objects: PutObject, file: Path, *, site: str, made_us: int,
 async def backups(objects: BackupObjects, site: str, clock: Clock) -> list[BackupCard]:
     """All backups of a site that are whole, by their cards, the oldest first; a card that cannot be read is DataDamaged."""
     return [await _card(objects, key, clock) async for key in _keys(objects, site, clock) if key.endswith(_SUFFIX)]
+
+
+async def newest_backup(objects: BackupObjects, site: str, clock: Clock) -> BackupCard | None:
+    """The newest whose card can be read, None if there is none."""
+    for key in sorted([key async for key in _keys(objects, site, clock) if key.endswith(_SUFFIX)], reverse=True):
+        with contextlib.suppress(DataDamaged, NotFound):
+            return await _card(objects, key, clock)
+    return None
 
 
 async def backup_named(objects: BackupObjects, site: str, name: str, clock: Clock) -> BackupCard:
@@ -144,21 +176,28 @@ def _has_card(keys: Collection[str]) -> bool:
     return any(key.endswith(_SUFFIX) for key in keys)
 
 
-async def _keys(objects: ListObjects, site: str, clock: Clock) -> AsyncIterator[str]:
+async def listed_below(objects: ListObjects, prefix: str, clock: Clock) -> AsyncIterator[ListedObject]:
+    """All objects whose keys begin so."""
     cursor: str | None = ""
     while cursor is not None:
-        page = await patiently(partial(objects.list, _folder(site), after=cursor), clock)
+        page = await patiently(partial(objects.list, prefix, after=cursor), clock)
         for listed in page.items:
-            yield listed.key
+            yield listed
         cursor = page.next
+
+
+async def _keys(objects: ListObjects, site: str, clock: Clock) -> AsyncIterator[str]:
+    async for listed in listed_below(objects, _folder(site), clock):
+        yield listed.key
 
 
 async def _card(objects: ReadObject, key: str, clock: Clock) -> BackupCard:
     data = await patiently(partial(objects.get, key), clock)
     try:
         values = json.loads(data)
-        return BackupCard(**values | {"pieces": tuple(values["pieces"])})
-    except (ValueError, TypeError, KeyError):
+        receipts = tuple(ReceiptFile(**each) for each in values.get("receipts", ()))
+        return BackupCard(**values | {"pieces": tuple(values["pieces"]), "receipts": receipts})
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise DataDamaged(f"{key!r}, the card of a backup, cannot be read; take another backup") from None
 
 

@@ -20,6 +20,7 @@ from deploy import (
     cli_drill,
     cli_fleet,
     cli_footage,
+    cli_give_back,
     cli_hold,
     cli_pools,
     cli_receipts,
@@ -55,6 +56,7 @@ app.add_typer(cli_hold.app, name="hold")
 app.add_typer(cli_receipts.app, name="receipts")
 app.add_typer(cli_reports.app, name="report")
 app.add_typer(cli_site.app, name="site")
+cli_site.app.command("give-back")(cli_give_back.give_back_)
 cli_site.app.command("lag")(cli_copies.lag)
 cli_site.app.command("report")(cli_copies.report)
 app.command("drill")(cli_drill.drill)

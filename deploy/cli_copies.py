@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from deploy.cli_frame import Config, Exit, Json, day_of_text, err, fail, guarded, out, print_json, settings_of, with_stores
+from deploy.cli_site import must_be_known
 from deploy.copy_page import CopyReport, copy_page
 from deploy.metrics.copies import backlog_of, rpo_of
 from deploy.new_file import new_path, opened_new
@@ -34,9 +35,12 @@ def lag(
 ) -> None:
     """How far copies are behind, and how much footage would be lost with a site. Exit code 1 if some are late or nobody tells."""
     settings = settings_of(config)
+    if site:
+        must_be_known(settings, site)
     wanted = [name for name, other in settings.sites.items() if other.copy_footage and site in ("", name)]
     if not wanted:
-        fail(f"nothing is copied from {site!r}" if site else "nothing is copied from other sites", Exit.BAD_INPUT)
+        why = f"sites.{site}.copy is false" if site else "no section [sites.NAME] of the settings has copy = true"
+        fail(f"nothing is copied from {site or 'other sites'}: {why}", Exit.BAD_INPUT)
     reports = with_stores(settings, lambda stores: lag_reports(stores.index))
     now_us = SystemClock().now_us()
     by_site = {name: [report for report in reports if report.site == name] for name in wanted}

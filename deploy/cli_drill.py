@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli_frame import By, Config, Exit, Yes, err, guarded, must_confirm, out, settings_of, shown, who, with_stores
-from deploy.cli_site import SiteName
+from deploy.cli_site import SiteName, count_of, must_be_known, print_plan
 from deploy.drill_page import drill_page, told
 from deploy.new_file import opened_new
 from deploy.settings import Settings
@@ -46,15 +46,17 @@ def drill(
     from deploy.demo import duration_s
 
     settings = settings_of(config)
+    must_be_known(settings, site)
     for_s = guarded(lambda: duration_s(for_))
-    guarded(lambda: _make_folder(report))
     plan = with_stores(settings, lambda stores: _plan(site, share, who(by), stores))
-    must_confirm(f"Record {len(plan.cameras):,} cameras of {site} here, too, for {for_s} s?", yes=yes)
+    print_plan(plan, settings)
+    must_confirm(f"Record {count_of(plan)} of {site} here, too, for {for_s} s?", yes=yes)
+    guarded(lambda: _make_folder(report))
     found = with_stores(settings, lambda stores: _Drill(settings, stores, plan, for_s).run())
     path = guarded(lambda: _write(found, report))
     out.print(f"RPO: median {told(found.rpo.p50_us)}, p99 {told(found.rpo.p99_us)}, worst {told(found.rpo.max_us)}", highlight=False)
     out.print(f"RTO: median {told(found.rto.p50_us)}, p99 {told(found.rto.p99_us)}, worst {told(found.rto.max_us)}", highlight=False)
-    out.print(f"{len(found.cameras):,} cameras, {len(found.failed):,} not recorded; {path}", highlight=False, markup=False)
+    out.print(f"{count_of(plan)}, {len(found.failed):,} not recorded; {path}", highlight=False, markup=False)
     if found.failed:
         raise typer.Exit(Exit.FINDINGS)
 
@@ -62,7 +64,9 @@ def drill(
 async def _plan(site: str, share: float, by: str, stores: Stores) -> TakeoverPlan:
     able = sorted(camera.id for camera in (await guests_of(site, stores.index)).values() if camera.enabled)
     chosen = a_share(able, share)
-    plan = await plan_takeover(TakeoverOrder(site, chosen, by, "a drill"), stores.index, now_us=SystemClock().now_us())
+    now_us = SystemClock().now_us()
+    order = TakeoverOrder(site, chosen, by, "a drill", drill_until_us=now_us)  # when it begins, it is told how long
+    plan = await plan_takeover(order, stores.index, now_us=now_us)
     if not chosen:
         raise BadInput(f"all cameras of {site} are switched off: there is nothing to record")
     return plan

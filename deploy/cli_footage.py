@@ -70,13 +70,16 @@ def export(
     from deploy.export import Written, export_footage
     from deploy.peers import open_peers
     from replication.elsewhere import PeerElsewhere
+    from replication.namesakes import but_namesakes
 
     settings = settings_of(config)
     span = guarded(lambda: span_of(from_, to))
 
     async def exported(stores: Stores) -> list[Written]:
+        clock = SystemClock()
         async with open_peers(settings) as peers:
-            return await export_footage(stores, camera, span, file, elsewhere=PeerElsewhere(peers, SystemClock()))
+            others = PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)
+            return await export_footage(stores, camera, span, file, elsewhere=others)
 
     written = with_stores(settings, exported)
     if json:

@@ -16,6 +16,7 @@ from deploy.wiring import Stores, open_lock_keepers
 from replication.scrub_progress import Progress, Tally, all_progress
 from segments.clock import SystemClock, iso
 from segments.damage import Damaged, all_damage, is_full
+from segments.errors import BadInput
 
 app = typer.Typer(help="Checks of what is stored, byte for byte, and what other sites have healed.", no_args_is_help=True)
 
@@ -75,16 +76,19 @@ async def _check(settings: Settings, stores: Stores, camera: str, only: date | N
     from replication.scrub_day import Checks
     from segments.shards import CAMERA_BUCKETS, bucket_of
 
-    clock, tally, damage = SystemClock(), Tally(), list[Damaged]()
+    clock, tally, damage, looked = SystemClock(), Tally(), list[Damaged](), 0
     async with open_peers(settings, clock) as peers:
         with open_lock_keepers(settings, stores) as keepers, shown("scrub") as say:
             checks = Checks(check_parts(ScrubSources(settings, stores, keepers, peers, clock)))
             buckets = [bucket_of(camera)] if camera else range(CAMERA_BUCKETS)
             async for place in places_from(stores.index, buckets):
                 if camera in ("", place.camera) and only in (None, place.day):
+                    looked += 1
                     tally += await checks.day(place.camera, place.day)
                     say(f"{place.camera} {place.day}: {tally.hashed} segments, {tally.healed} healed")
             known = [each for each in await all_damage(stores.index) if camera in ("", each.camera) and only in (None, each.day)]
+            if camera and not looked and not known:
+                raise BadInput(f"nothing of camera {camera!r} is stored here{f' of {only}' if only else ''}: see `keepsight camera list`")
             tally += await checks.again(known)
             damage = [each for each in await all_damage(stores.index) if camera in ("", each.camera) and only in (None, each.day)]
     return tally, damage

@@ -1,4 +1,4 @@
-"""`keepsight site`: the other sites, taking their cameras over when one is lost, and giving them back."""
+"""`keepsight site`: the other sites, and taking their cameras over when one is lost."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.backup import camera_key
 from deploy.cli_frame import By, Config, Exit, Json, Reason, Yes, err, fail, must_confirm, out, print_json, settings_of, who, with_stores
 from deploy.settings import Settings
 from deploy.wiring import Stores
 from replication.site_record import SiteSeen, read_sites
-from replication.takeover import TakeoverOrder, TakeoverPlan, a_share, give_back, guests_of, plan_takeover, take_over
+from replication.takeover import TakeoverOrder, TakeoverPlan, a_share, guests_of, plan_takeover, take_over
 from segments.clock import US_PER_S, SystemClock, iso
 from segments.errors import BadInput
-from segments.takeover import HANDOVER_US, Standing, Takeover, read_standing
+from segments.takeover import Standing, Takeover, read_standing
 
 app = typer.Typer(help="Other sites: what is known of them, taking their cameras over, giving them back.", no_args_is_help=True)
 
@@ -33,13 +33,13 @@ def list_(json: Json = False, config: Config = None) -> None:
     if json:
         print_json([_plain(settings, name, known) for name in settings.sites])
     else:
-        table = Table("site", "heard", "cameras", "recorded here", "records ours", "")
+        table = Table("site", "heard", "cameras", Column("recorded here", overflow="fold"), "records ours", "")
         for name in settings.sites:
             seen = known.seen(name)
             here, there = _said(known.standing.takeovers.get(name)), _taken(name, known.standing)
-            table.add_row(name, _ago(seen), f"{seen.guests:,}", here, there, seen.finding)
+            table.add_row(name, _ago(seen), f"{seen.guests:,}", here, there, _wrong(seen))
         out.print(table)
-    if any(known.seen(name).finding or not known.seen(name).heard_us for name in settings.sites):
+    if any(_wrong(known.seen(name)) or not known.seen(name).heard_us for name in settings.sites):
         raise typer.Exit(Exit.FINDINGS)
 
 
@@ -47,7 +47,7 @@ def list_(json: Json = False, config: Config = None) -> None:
 def show(site: SiteName, json: Json = False, config: Config = None) -> None:
     """All that is known of a site, and the last takeovers between it and this one."""
     settings = settings_of(config)
-    _must_be_known(settings, site)
+    must_be_known(settings, site)
     values = _plain(settings, site, _known(settings))
     if json:
         print_json(values)
@@ -68,7 +68,7 @@ def take_over_(
 ) -> None:
     """Record another site's cameras here, in its place, until they are given back. A site that answers is told and stops."""
     settings = settings_of(config)
-    _must_be_known(settings, site)
+    must_be_known(settings, site)
 
     async def prepare(stores: Stores) -> TakeoverPlan:
         named = tuple(camera or ()) if share >= 1.0 else a_share(sorted(await guests_of(site, stores.index)), share)
@@ -78,23 +78,10 @@ def take_over_(
         return await plan_takeover(order, stores.index, now_us=SystemClock().now_us())
 
     plan = with_stores(settings, prepare)
-    _print_plan(plan, settings)
-    must_confirm(f"Record {_count(plan)} of {site} here?", yes=yes)
+    print_plan(plan, settings)
+    must_confirm(f"Record {count_of(plan)} of {site} here?", yes=yes)
     with_stores(settings, lambda stores: take_over(plan, stores.index, now_us=SystemClock().now_us()))
-    out.print(f"{_count(plan)} of {site} are recorded here within seconds; `keepsight site give-back {site}` ends it", highlight=False)
-
-
-@app.command("give-back")
-def give_back_(site: SiteName, by: By = "", yes: Yes = False, config: Config = None) -> None:
-    """Have a site record its cameras again. Both do for a minute, so that nothing is missed; what it lacks it copies from here."""
-    settings = settings_of(config)
-    standing = _known(settings).standing.takeovers.get(site)
-    if standing is None or standing.ended_us:
-        fail(f"no camera of site {site!r} is recorded here", Exit.BAD_INPUT)
-    must_confirm(f"Have {site} record its cameras again? They are recorded here since {iso(standing.since_us)}.", yes=yes)
-    with_stores(settings, lambda stores: give_back(site, who(by), stores.index, now_us=SystemClock().now_us()))
-    what = "the drill is undone" if standing.drill_until_us else f"both record for {HANDOVER_US // US_PER_S} s, then {site} alone"
-    out.print(f"{site} has its cameras back: {what}", highlight=False)
+    out.print(f"{count_of(plan)} of {site} are recorded here within seconds; `keepsight site give-back {site}` ends it", highlight=False)
 
 
 # --- parts
@@ -119,7 +106,8 @@ def _known(settings: Settings) -> _Known:
     return with_stores(settings, read)
 
 
-def _must_be_known(settings: Settings, site: str) -> None:
+def must_be_known(settings: Settings, site: str) -> None:
+    """Ends the command with a sentence if the settings name no such site."""
     if site not in settings.sites:
         known = f"there are {', '.join(sorted(settings.sites))}" if settings.sites else "there are none"
         fail(f"no site {site!r} is in the settings ([sites.NAME]); {known}", Exit.BAD_INPUT)
@@ -131,12 +119,14 @@ def _sentence(reason: str) -> str:
     return reason.strip()
 
 
-def _count(plan: TakeoverPlan) -> str:
+def count_of(plan: TakeoverPlan) -> str:
+    """Its cameras, counted in words."""
     return f"{len(plan.cameras):,} camera{'' if len(plan.cameras) == 1 else 's'}"
 
 
-def _print_plan(plan: TakeoverPlan, settings: Settings) -> None:
-    err.print(f"{plan.order.site}: {_count(plan)} would be recorded here, {plan.disabled} of them are switched off", highlight=False)
+def print_plan(plan: TakeoverPlan, settings: Settings) -> None:
+    """What would be done, and what a person should know before."""
+    err.print(f"{plan.order.site}: {count_of(plan)} would be recorded here, {plan.disabled} of them are switched off", highlight=False)
     err.print(f"  last heard: {_ago(plan.seen)}", highlight=False)
     for warning in plan.warnings(camera_key=camera_key(settings), now_us=SystemClock().now_us()):
         err.print(f"  note: {warning}", highlight=False, markup=False)
@@ -151,6 +141,12 @@ def _plain(settings: Settings, site: str, known: _Known) -> dict[str, Any]:
         "takeover": None if takeover is None else {**asdict(takeover), "cameras": list(takeover.cameras)},
         "taken": None if taken is None else {**asdict(taken), "cameras": list(taken.cameras)},
     }
+
+
+def _wrong(seen: SiteSeen) -> str:
+    if seen.finding or not seen.conflicts:
+        return seen.finding
+    return f"other cameras here have the ids of some of its own, which are not copied: {', '.join(seen.conflicts)}"
 
 
 def _ago(seen: SiteSeen) -> str:

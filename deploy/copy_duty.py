@@ -21,8 +21,9 @@ from replication.copier import Copier, CopierParts
 from replication.copy_ledger import CopyLedger
 from replication.copy_values import CopyEvent, CopyKind, CopyShard
 from replication.lag import Promise
+from replication.namesakes import PeerButNamesakes
 from replication.own_digests import IndexDigests
-from replication.ports import AskFootage
+from replication.ports import Peer
 from replication.rpo import RpoWatch
 from retention.look import Pressed, look
 from segments.clock import Clock, day_of
@@ -38,7 +39,7 @@ FAILED_S = 60.0
 COUNTED_S = 120
 """So long after footage was copied its camera-day is counted, with what else came meanwhile: what is not counted is not scrubbed."""
 TOLD_S = 30.0
-"""So often it is told how copies stand."""
+"""So often it is told how copies stand; more often where `replication.late_s` is so short that it would be told late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class CopyParts:
 
     settings: Settings
     stores: Stores
-    peers: Mapping[str, AskFootage]
+    peers: Mapping[str, Peer]
     pressed: Pressed
     clock: Clock
     seen: Callable[[CopyEvent], None] = lambda _: None
@@ -105,6 +106,7 @@ class CopyRounds:
     async def _tell(self, name: str, copier: Copier, end_ns: int) -> None:
         """What is told is a record of our index; where that does not answer, nothing is copied either. No fault here stops the copying."""
         clock, watch = self._parts.clock, self._rpo[name]
+        every_s = min(TOLD_S, self._parts.settings.replication.late_s / 2)
         while clock.monotonic_ns() < end_ns:
             try:
                 await watch.look()
@@ -114,7 +116,7 @@ class CopyRounds:
                 log.warning("copy.untold: site %s: %s", name, error)
             except Exception:
                 log.exception("copy.telling-failed: site %s", name)
-            await clock.sleep(TOLD_S)
+            await clock.sleep(every_s)
 
     def _ledger(self, name: str) -> CopyLedger:
         settings = self._parts.settings.replication
@@ -129,7 +131,7 @@ class CopyRounds:
         return Copier(
             CopierParts(
                 shard=shard,
-                peer=self._parts.peers[name],
+                peer=PeerButNamesakes(name, self._parts.peers[name], stores.index, clock),
                 here=IndexDigests(stores.index),
                 keeping=self._keeping,
                 index=stores.index,

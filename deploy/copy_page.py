@@ -49,7 +49,7 @@ def _header(report: CopyReport, title: str) -> Markup:
     facts = {
         "to": report.own,
         "from": ", ".join(sorted({day.site for day in report.days})) or "nobody",
-        "days": f"{min(days)} to {max(days)} (UTC)" if days else "none",
+        "days": " to ".join(f"{day}" for day in sorted({min(days), max(days)})) + " (UTC)" if days else "none",
         "made": iso(report.made_us),
     }
     lines = (element("div", element("dt", name), element("dd", text)) for name, text in facts.items())

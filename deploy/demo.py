@@ -69,14 +69,14 @@ def run_demo(for_: str, cameras: int, *, silent: str = "") -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def duration_s(text: str) -> int:
-    """Seconds of `60s`, `5m` or `1h`; raises BadInput."""
+def duration_s(text: str, option: str = "--for") -> int:
+    """Seconds of `60s`, `5m` or `1h`, given to an option; raises BadInput."""
     found = re.fullmatch(r"(\d{1,6})([smh])", text.strip())
     if found is None:
-        raise BadInput(f"--for {text!r} is no duration: write it as 60s, 5m or 1h")
+        raise BadInput(f"{option} {text!r} is no duration: write it as 60s, 5m or 1h")
     seconds = int(found[1]) * _UNITS_S[found[2]]
     if not LEAST_S <= seconds <= MOST_S:
-        raise BadInput(f"--for {text}: must lie between {LEAST_S}s and 24h")
+        raise BadInput(f"{option} {text}: must lie between {LEAST_S}s and 24h")
     return seconds
 
 

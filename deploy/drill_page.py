@@ -62,7 +62,7 @@ def _card(title: str, values: Spread) -> Markup:
 
 def _plots(report: DrillReport) -> Markup:
     rpo, rto = [each.rpo_us for each in report.cameras], [each.rto_us for each in report.cameras]
-    drawn = (element("figure", element("h2", title), _steps(values)) for title, values in ((_RPO, rpo), (_RTO, rto)))
+    drawn = (element("figure", element("h2", f"{title}: share of cameras"), _steps(values)) for title, values in ((_RPO, rpo), (_RTO, rto)))
     return element("section", *drawn)
 
 
@@ -85,7 +85,7 @@ def _scale(most_s: int, step_s: int) -> list[Markup]:
     drawn = []
     for quarter in range(5):
         share, y = quarter / 4, _y(quarter / 4)
-        drawn.append(element("line", x1=_LEFT, y1=y, x2=_WIDTH - 10, y2=y, class_="grid"))
+        drawn.append(element("line", x1=_LEFT, y1=y, x2=_WIDTH - 30, y2=y, class_="grid"))
         drawn.append(element("text", f"{share:.0%}", x=_LEFT - 6.0, y=y + 3.5, text_anchor="end", class_="small"))
     steps = range(0, most_s + 1, step_s)
     below = {"y": _BOTTOM + 16.0, "text_anchor": "middle", "class_": "small"}

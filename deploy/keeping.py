@@ -9,7 +9,7 @@ from typing import Protocol
 
 from retention.look import Look, PlanIndex, Pressed, batch_rows_of, known_camera, look, none_pressed, plan
 from retention.plan import Why
-from segments.clock import Clock, day_of
+from segments.clock import US_PER_DAY, Clock, day_of, day_start_us
 from segments.hold import holding
 from segments.model import Partition, Row, RowPosition, Span
 from segments.ports import Batches, BatchRows, ReadReceipts
@@ -39,8 +39,21 @@ class RetentionKeeping:
     async def kept(self, camera: str, day: date, rows: Sequence[Row]) -> Collection[RowPosition]:
         """See `Keeping`. What a batch has or a receipt names was here: it does not come back."""
         gone = await self._gone(camera, day, rows)
-        planned = await plan(self._index, await self._look(), camera, day, rows)
+        looked = await self._look()
+        if not looked.rules.any_binds(looked.now_us):
+            return {row.position for row in rows} - gone
+        planned = await plan(self._index, looked, camera, day, rows)
         return {row.position for row, verdict in planned.verdicts if verdict.why in KEEPS and row.position not in gone}
+
+    async def may_keep(self, camera: str, day: date) -> bool:
+        """See `Keeping`: by what would be kept longest, and fall under most holds."""
+        start_us = day_start_us(day)
+        longest = Row(camera, start_us, "", 0, start_us + 2 * US_PER_DAY, 0, "", "", "", "", "", ())
+        looked = await self._look()
+        if not looked.rules.any_binds(looked.now_us):
+            return True
+        planned = await plan(self._index, looked, camera, day, [longest])
+        return planned.verdicts[0][1].why in KEEPS
 
     async def held(self, camera: str, rows: Sequence[Row]) -> Collection[RowPosition]:
         """See `Keeping`."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deploy.backup import BACKUPS, CARRIED, Origin, camera_key, contents_of, holds_footage, opened_backup
 from deploy.backup_objects import BackupObjects, backup_named, fetch
+from deploy.backup_receipts import bring_receipts, refuse_part
 from deploy.placed_duties import placed_duties
 from deploy.settings import Settings
 from retention.clock_notes import SWEEP_CLOCK
@@ -50,7 +51,9 @@ async def lay_out(source: str, objects: BackupObjects | None, file: Path, settin
         return
     if objects is None:
         raise BadInput(f"{source!r} is no file here, and no pool is set for backups: name a file, or set replication.backup_pool")
-    await fetch(objects, await backup_named(objects, settings.site.name, source, clock), file, clock)
+    card = await backup_named(objects, settings.site.name, source, clock)
+    await fetch(objects, card, file, clock)
+    await bring_receipts(card, objects, file, clock)
 
 
 async def planned(file: Path, index: Index, settings: Settings, clock: Clock) -> RestorePlan:
@@ -59,6 +62,7 @@ async def planned(file: Path, index: Index, settings: Settings, clock: Clock) ->
     Raises BadInput for another site's backup, and Conflict if the installation is not empty.
     """
     async with opened_backup(file) as (backup, origin):
+        await refuse_part(backup)
         contents = await contents_of(backup, clock)
     if origin.site != settings.site.name:
         raise BadInput(f"the backup is of site {origin.site!r}, this configuration of {settings.site.name!r}: an index belongs to one site")

@@ -107,6 +107,9 @@ def _plain_sites(settings: Settings) -> Iterator[Problem]:
         if not site.safe_url and not site.plain:
             said = f"what site {name} says at {site.url} would come without TLS, and anybody on the way could change it"
             yield Problem(Rule.SITES_TLS, said, f"set sites.{name}.url to an https:// address, or sites.{name}.plain = true")
+        if site.unsafe_links and not site.plain:
+            said = f"footage of site {name} would come from {site.unsafe_links[0]} without TLS, by links that anybody on the way could use"
+            yield Problem(Rule.SITES_TLS, said, f"set sites.{name}.links to https:// addresses, or sites.{name}.plain = true")
         if site.url == settings.replication_url:
             yield Problem(Rule.OWN_SITE, f"sites.{name}.url {site.url} is the address of this very site", "set the other site's address")
 

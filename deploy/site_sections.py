@@ -22,6 +22,11 @@ def _origin(text: str) -> str:
     return text.rstrip("/")
 
 
+def _is_safe(origin: str) -> bool:
+    address = urlsplit(origin)
+    return address.scheme == "https" or is_loopback(address.hostname or "")
+
+
 Origin = Annotated[str, AfterValidator(_origin)]
 SiteName = Annotated[str, Field(pattern=SITE_NAME)]
 
@@ -56,8 +61,12 @@ class OtherSiteSettings(Section):
     @property
     def safe_url(self) -> bool:
         """Whether nobody else can listen to what is said there, as far as the address tells."""
-        address = urlsplit(self.url)
-        return address.scheme == "https" or is_loopback(address.hostname or "")
+        return _is_safe(self.url)
+
+    @property
+    def unsafe_links(self) -> list[str]:
+        """The origins of its stores of which that is not so."""
+        return [link for link in self.links if not _is_safe(link)]
 
 
 class ReplicationSettings(Section):

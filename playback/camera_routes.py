@@ -15,6 +15,7 @@ from segments.clock import iso
 from segments.keys import CAMERA_ID
 from segments.model import Camera, CameraState, Cause
 from segments.ports import CameraFilter
+from segments.takeover import Standing, read_standing, recorded_elsewhere, recorded_here
 
 router = APIRouter()
 
@@ -65,16 +66,17 @@ async def cameras(
 ) -> CameraPage:
     """Cameras in order of id, a page at a time."""
     page = await services.index.cameras(CameraFilter(camera_class, area), after=after, limit=limit)
-    return CameraPage(cameras=[await _view(services, camera) for camera in page.items], next=page.next)
+    standing = await read_standing(services.index)
+    return CameraPage(cameras=[await _view(services, camera, standing) for camera in page.items], next=page.next)
 
 
 @router.get("/cameras/{camera}", dependencies=needs(Verb.LIST), responses=described(404))
 async def camera(services: Given, camera: CameraId) -> CameraView:
     """One camera."""
-    return await _view(services, await services.index.camera(camera))
+    return await _view(services, await services.index.camera(camera), await read_standing(services.index))
 
 
-async def _view(services: Services, camera: Camera) -> CameraView:
+async def _view(services: Services, camera: Camera, standing: Standing) -> CameraView:
     return CameraView.model_validate(
         {
             "id": camera.id,
@@ -89,15 +91,20 @@ async def _view(services: Services, camera: Camera) -> CameraView:
             "enabled": camera.enabled,
             "home": camera.home,
             "twice": camera.twice,
-            "state": await _state(services, camera),
+            "state": await _state(services, camera, standing),
         }
     )
 
 
-async def _state(services: Services, camera: Camera) -> State:
-    """The last state written of a camera; one of which nothing was written has not begun yet."""
-    change = await services.index.state_before(camera.id, services.clock.now_us())
+async def _state(services: Services, camera: Camera, standing: Standing) -> State:
+    """The last state written of a camera; one of which nothing was written has not begun yet. What another site records is stopped here,
+    whatever was written when it was recorded here last."""
+    now_us = services.clock.now_us()
+    if camera.enabled and not recorded_here(camera, standing):
+        since_us = max((span.start_us for span in recorded_elsewhere(camera, standing, now_us)), default=0)
+        return State(state=CameraState.STOPPED, cause=Cause.ELSEWHERE, since=iso(since_us) if since_us else None, detail="")
+    change = await services.index.state_before(camera.id, now_us)
     if change is None:
-        cause = Cause.DISABLED if not camera.enabled else Cause.ELSEWHERE if camera.home else Cause.UNKNOWN
+        cause = Cause.UNKNOWN if camera.enabled else Cause.DISABLED
         return State(state=CameraState.STOPPED, cause=cause, since=None, detail="")
     return State(state=change.state, cause=change.cause, since=iso(change.at_us), detail=change.detail)

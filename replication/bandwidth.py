@@ -54,9 +54,14 @@ class Bandwidth:
         self._shares = shares
         self._pace = Pace(math.inf, clock)
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there is a bound at some time of the day."""
+        return self._schedule != UNBOUNDED
+
     async def take(self, count: int) -> None:
         """Waits until so many bytes more may come."""
-        if self._schedule == UNBOUNDED:
+        if not self.is_bounded:
             return
         now = to_datetime(self._clock.now_us()).astimezone(self._zone).time()
         self._pace.per_s = self._schedule.bytes_per_s(now) / self._shares

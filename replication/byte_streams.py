@@ -20,7 +20,7 @@ import urllib3
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PIECE_BYTES, MOST_PIECE_BYTES = 1 << 20, 8 << 20
+PIECE_BYTES, MOST_PIECE_BYTES = 1 << 20, 4 << 20
 """Pieces grow while they come within `QUICK_S`: on a fast way there are few, and on a slow one none takes long."""
 QUICK_S = 0.5
 AT_ONCE = 16
@@ -39,11 +39,9 @@ class Opened:
 class ByteStreams:
     """GETs of one other side. Nothing of the environment counts, no redirect is followed and nothing is repeated."""
 
-    def __init__(self, tls: ssl.SSLContext | None, *, connect_s: float, silence_s: float) -> None:
+    def __init__(self, tls: ssl.SSLContext, *, connect_s: float, silence_s: float) -> None:
         timeout = urllib3.Timeout(connect=connect_s, read=silence_s)
-        self._pool = urllib3.PoolManager(
-            maxsize=4 * AT_ONCE, retries=False, timeout=timeout, ssl_context=tls or ssl.create_default_context()
-        )
+        self._pool = urllib3.PoolManager(maxsize=4 * AT_ONCE, retries=False, timeout=timeout, ssl_context=tls)
         self._threads = ThreadPoolExecutor(AT_ONCE, "site-bytes")
         self._open: set[urllib3.BaseHTTPResponse] = set()
 

@@ -95,10 +95,17 @@ class CopiedRuns:
             after = page.next
 
     async def _ask_and_close(self, key: tuple[str, str]) -> None:
+        """One that cannot be read is told, and stands in no other's way. Raises TryAgain."""
         try:
             run = await self._ask(key)
         except NotFound:
             self._open.pop(key, None)  # one of ours, or of a third site
+            return
+        except TryAgain:
+            raise
+        except KeepsightError as error:
+            self._ask_later(key)
+            self._say(key, error)
             return
         self._ask_later(key)
         if run.ended:
@@ -111,7 +118,10 @@ class CopiedRuns:
         except TryAgain:
             raise
         except KeepsightError as error:
-            log.error("copy.unclosed: run %s of camera %s: %s", run.id, run.camera, error)
+            self._say((run.camera, run.id), error)
+
+    def _say(self, key: tuple[str, str], error: KeepsightError) -> None:
+        log.error("copy.unclosed: run %s of camera %s: %s", key[1], key[0], error)
 
     async def _ask(self, key: tuple[str, str]) -> Run:
         run = self._runs[key] = await self._peer.run(*key)

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 HAS_LIMIT_S = 5.0
 """A site that has not answered for all rows of a camera-day within this counts as having none of them."""
-_COUNTS = frozenset({Has.HERE, Has.GONE})
+_COUNTS_EARLY = frozenset({Has.HERE, Has.GONE})
+_COUNTS = _COUNTS_EARLY | {Has.EARLY}
 
 
 class CopiesAtPeers:
@@ -51,14 +52,15 @@ class CopiesAtPeers:
                 self._began_ns = began_ns
             return self._unheard
 
-    async def short(self, camera: str, day: date, rows: Sequence[Row], copies: int) -> Mapping[RowPosition, str]:
-        """Those of these rows that fewer than `copies` sites have, this one included, and what each of them waits for."""
+    async def short(self, camera: str, day: date, rows: Sequence[Row], copies: int, *, early: bool = False) -> Mapping[RowPosition, str]:
+        """See `Copies`."""
         if copies <= 1:
             return {}
+        counts = _COUNTS_EARLY if early else _COUNTS
         answers = await asyncio.gather(*(self._has(name, peer, camera, day, rows) for name, peer in self._peers.items()))
         found: dict[RowPosition, str] = {}
         for place, row in enumerate(rows):
-            without = [name for name, has in zip(self._peers, answers, strict=True) if has is None or has[place] not in _COUNTS]
+            without = [name for name, has in zip(self._peers, answers, strict=True) if has is None or has[place] not in counts]
             if 1 + len(self._peers) - len(without) < copies:
                 silent = [name for name, has in zip(self._peers, answers, strict=True) if has is None]
                 found[row.position] = _waits_for(without, silent, copies, 1 + len(self._peers))

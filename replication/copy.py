@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -23,6 +24,9 @@ from segments.ports import Body
 
 PIECE_LIMIT_S = 60.0
 """A source that sends nothing for so long is given up on."""
+PART_BYTES = 4 << 20
+"""Where bandwidth is bounded, so much is asked for at once, when there is room for it: a site that is made to wait in the middle of an
+answer gives up on who asked."""
 SMALL_BYTES = 256 << 10
 RULES = CommitRules(young_us=-(1 << 62))
 """However new: a copy is not done before its row is published, as the source still has it."""
@@ -69,21 +73,43 @@ class SegmentCopy:
         if pool not in self._pools:
             raise Refused(f"{row.key} would go to pool {pool!r}, which the configuration does not name")
         run = await self._runs.run_of(row)
-        answer = await self._peer.read(row)
-        if answer.size != row.size:
-            raise DataDamaged(f"{row.key}: the source has {answer.size} bytes of it, and its row says {row.size}")
+        answer = await self._part(row, 0)
         segment = SealedSegment(replace(row, pool=pool, version=""), run, tuple(answer.attributes.items()))
         async with self._received(row, answer) as body:
             _, stored = await commit(segment, body, objects=self._pools[pool], index=self._index, clock=self._clock, rules=RULES)
         await self._runs.copied(stored)
         return stored
 
+    async def _part(self, row: Row, start: int) -> Bytes:
+        """As much from `start` on as is asked for at once, when there is bandwidth for it."""
+        end = min(start + PART_BYTES, row.size) if self._bandwidth.is_bounded else row.size
+        await self._bandwidth.take(end - start)
+        answer = await self._peer.read(row, start, end)
+        if answer.size != end - start:
+            raise DataDamaged(f"{row.key}: {answer.size} bytes from {start} on are given, and its row says that there are {end - start}")
+        return answer
+
+    async def _pieces(self, row: Row, first: Bytes) -> AsyncGenerator[bytes, None]:
+        """Those of its first part, then of the others."""
+        answer, start = first, 0
+        while True:
+            async with aclosing(cast("Any", answer.pieces)) as pieces:
+                while (piece := await self._next(row, pieces)) is not None:
+                    yield piece
+            start += answer.size
+            if start >= row.size:
+                return
+            answer = await self._part(row, start)
+
     @asynccontextmanager
     async def _received(self, row: Row, answer: Bytes) -> AsyncIterator[Body]:
         """The verified bytes."""
-        async with aclosing(cast("Any", answer.pieces)) as given, aclosing(self._verified(row, given)) as pieces:
+        async with aclosing(self._pieces(row, answer)) as given, aclosing(self._verified(row, given)) as pieces:
             if row.size <= self._memory_bytes:
-                yield b"".join([piece async for piece in pieces])
+                memory = _memory_of(row.size)
+                async for piece in pieces:
+                    await _aside(memory.write, piece)
+                yield memory.getvalue()  # the same bytes, not once more
                 return
             with tempfile.NamedTemporaryFile(dir=self._folder) as file:
                 async for piece in pieces:
@@ -94,11 +120,10 @@ class SegmentCopy:
     async def _verified(self, row: Row, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The pieces as they come; raises DataDamaged when they are more than there should be, or at their end if they are others."""
         digest, count = hashlib.sha256(), 0
-        while (piece := await self._next(row, pieces)) is not None:
+        async for piece in pieces:
             count += len(piece)
             if count > row.size:
                 raise DataDamaged(f"{row.key}: more than the {row.size} bytes of its row came")
-            await self._bandwidth.take(len(piece))
             await _aside(digest.update, piece)
             yield piece
         if count < row.size:
@@ -112,6 +137,17 @@ class SegmentCopy:
                 return await anext(pieces, None)
         except TimeoutError:
             raise TryAgain(f"{row.key}: nothing came for {PIECE_LIMIT_S:.0f} s") from None
+
+
+def _memory_of(size: int) -> io.BytesIO:
+    """Where so many bytes go one after the other. Taken at once: pieces that are joined at the end are there twice, and cost the system
+    more time to give and take back than the bytes do to come."""
+    memory = io.BytesIO()
+    if size:
+        memory.seek(size - 1)
+        memory.write(b"\0")
+        memory.seek(0)
+    return memory
 
 
 async def _aside(work: Callable[[bytes], object], piece: bytes) -> None:

@@ -71,7 +71,8 @@ class CopyShard:
 class CopySettings:
     """`at_once`: segments under way; `wanted`: those that are remembered as wanted; `flying_bytes`: of all that are under way.
 
-    `memory_bytes`: a segment that is larger goes through a file.
+    `memory_bytes`: a segment that is larger goes through a file. So `flying_bytes` is also the memory that bytes under way take, and a few
+    pieces for each of `at_once`.
     """
 
     at_once: int = 8

@@ -146,9 +146,10 @@ class PeerElsewhere:
     async def _ask(self, site: str, question: Callable[[AskFootage], Awaitable[T]]) -> T:
         """One answer of a site; one that fails rests."""
         self._check_awake(site)
-        async with self._heard(site), asyncio.timeout(ANSWER_S), self._questions[site]:
+        async with _place(self._questions[site], f"site {site} is being asked enough: ask again in a moment"):
             self._check_awake(site)  # it may have failed others meanwhile
-            return await question(self._peers[site])
+            async with self._heard(site), asyncio.timeout(ANSWER_S):
+                return await question(self._peers[site])
 
     @asynccontextmanager
     async def _heard(self, site: str) -> AsyncIterator[None]:
@@ -208,26 +209,21 @@ class PeerElsewhere:
 
     async def _arriving(self, site: str, row: Row, start: int, end: int) -> AsyncGenerator[bytes]:
         """Bytes as they come; a site that stops in the middle is one that does not answer."""
-        places, limit_s = self._reads[site], ANSWER_S
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await places.acquire()
-        except TimeoutError:
-            raise TryAgain(f"{READS_AT_ONCE} segments are being read at site {site} already: ask again in a moment") from None
-        pieces: AsyncIterator[bytes] | None = None
-        try:
-            pieces = (await self._ask(site, lambda peer: peer.read(row, start, end))).pieces
-            while True:
-                async with self._heard(site), asyncio.timeout(limit_s):
-                    piece = await anext(pieces, b"")
-                if not piece:
-                    return
-                yield piece
-                limit_s = STALLED_S
-        finally:
-            places.release()
-            if isinstance(pieces, AsyncGenerator):
-                await pieces.aclose()
+        async with _place(self._reads[site], f"{READS_AT_ONCE} segments are being read at site {site} already: ask again in a moment"):
+            pieces: AsyncIterator[bytes] | None = None
+            limit_s = ANSWER_S
+            try:
+                pieces = (await self._ask(site, lambda peer: peer.read(row, start, end))).pieces
+                while True:
+                    async with self._heard(site), asyncio.timeout(limit_s):
+                        piece = await anext(pieces, b"")
+                    if not piece:
+                        return
+                    yield piece
+                    limit_s = STALLED_S
+            finally:
+                if isinstance(pieces, AsyncGenerator):
+                    await pieces.aclose()
 
     def _tell(self, row: Row, why: str) -> None:
         """Says once of a segment that it is served from elsewhere."""
@@ -237,6 +233,20 @@ class PeerElsewhere:
             self._told[key] = None
             if len(self._told) > KNOWN:
                 self._told.popitem(last=False)
+
+
+@asynccontextmanager
+async def _place(places: asyncio.Semaphore, full: str) -> AsyncIterator[None]:
+    """Waits for one of these places; if there is none for so long, that is no fault of the site. Raises TryAgain."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await places.acquire()
+    except TimeoutError:
+        raise TryAgain(full) from None
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _nowhere(away: frozenset[str], sentence: str) -> KeepsightError:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from replication.ports import AskSite
+from segments.errors import DataDamaged
 from segments.model import Camera
 from segments.ports import CameraChanges, Cameras, Credentials
 
@@ -59,6 +60,7 @@ class Guests:
         self._stamps: dict[int, str] = {}
         self._guests: dict[int, int] = {}
         self._conflicts: dict[int, list[str]] = {}
+        self._unread: dict[int, str] = {}
         self._changed = 0
 
     def forget(self) -> None:
@@ -72,11 +74,12 @@ class Guests:
         emptied = await self._was_emptied(stamps)
         stale = [bucket for bucket, stamp in stamps.items() if self._stamps.get(bucket) != stamp]
         for bucket in stale[:BUCKETS_A_ROUND]:
-            await self._copy(bucket, removing=not emptied)
+            await self._copy_or_say(bucket, removing=not emptied)
             self._stamps[bucket] = stamps[bucket]
         conflicts = sorted(camera for some in self._conflicts.values() for camera in some)
         whole = len(stale) <= BUCKETS_A_ROUND
-        return Followed(self._changed, sum(self._guests.values()), tuple(conflicts[:MOST_CONFLICTS]), whole, EMPTIED if emptied else "")
+        finding = EMPTIED if emptied else next(iter(self._unread.values()), "")
+        return Followed(self._changed, sum(self._guests.values()), tuple(conflicts[:MOST_CONFLICTS]), whole, finding)
 
     async def _was_emptied(self, stamps: Mapping[int, str]) -> bool:
         """Whether it has never written a bucket in which we know cameras of it: a stamp stays when the last camera goes, so its index is
@@ -88,6 +91,14 @@ class Guests:
 
     def _ours(self, cameras: Sequence[Camera]) -> list[Camera]:
         return [camera for camera in cameras if camera.home == self._site]
+
+    async def _copy_or_say(self, bucket: int, *, removing: bool) -> None:
+        """A bucket that makes no sense stays as it is here until it changes, or all are looked at again; the others are followed."""
+        self._unread.pop(bucket, None)
+        try:
+            await self._copy(bucket, removing=removing)
+        except DataDamaged as error:
+            self._unread[bucket] = f"some of its cameras cannot be followed: {error}"
 
     async def _copy(self, bucket: int, *, removing: bool) -> None:
         theirs, sealed = await self._peer.cameras_in(bucket), await self._peer.credentials_in(bucket)

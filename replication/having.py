@@ -44,8 +44,8 @@ class Having:
         damaged = await known_damaged(self._index, camera) if asked else frozenset()
         asked = [mark for mark in asked if mark.key not in damaged]
         here = {Named(mark.position, mark.sha256) for mark in await self._present(camera, day, asked)}
-        gone = await self._gone(camera, day) if here.issuperset(named) is False else set()
-        return [Has.HERE if one in here else Has.GONE if one in gone else Has.MISSING for one in named]
+        gone = {} if here.issuperset(named) else await self._gone(camera, day)
+        return [Has.HERE if one in here else gone.get(one, Has.MISSING) for one in named]
 
     async def _present(self, camera: str, day: date, marks: Sequence[Mark]) -> list[Mark]:
         """Those whose objects answer with their size."""
@@ -78,17 +78,18 @@ class Having:
         found = await some_at_once(answers, marks, HEADS_AT_ONCE)
         return [mark for mark, there in zip(marks, found, strict=True) if there]
 
-    async def _gone(self, camera: str, day: date) -> set[Named]:
+    async def _gone(self, camera: str, day: date) -> dict[Named, Has]:
         """What an open batch is about to delete, and what receipts say was deleted. A batch that is taken back deletes nothing."""
-        found: set[Named] = set()
+        found: dict[Named, Has] = {}
         batch = await self._index.batch(camera, day)
         after: RowPosition | None = RowPosition(-1, "", -1)
         while batch is not None and batch.state is not BatchState.HELD and after is not None:
             page = await self._index.batch_rows(batch, after=after)
-            found |= {Named(row.position, row.sha256) for row in page.items}
+            found |= {Named(row.position, row.sha256): Has.EARLY for row in page.items}
             after = page.next
         for receipt in await self._index.receipts(camera, day.replace(day=1)):
             for gone in receipt.segments if receipt.day == day else ():
                 key = parse_key(gone.key)
-                found.add(Named(RowPosition(key.start_us, key.run, key.counter), gone.sha256))
+                named = Named(RowPosition(key.start_us, key.run, key.counter), gone.sha256)
+                found[named] = Has.GONE if receipt.when_due else found.get(named, Has.EARLY)
         return found

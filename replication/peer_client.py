@@ -88,7 +88,13 @@ class PeerClient:
 
     async def run(self, camera: str, run_id: str) -> Run:
         """See `AskFootage`."""
-        return await self._ask("run", {"camera": camera, "run": run_id}, lambda value: wire.run_of(camera, value))
+
+        def read(value: Any) -> Run:
+            if (run := wire.run_of(camera, value)).id != run_id:
+                raise BadInput(f"it is of {run.id}, and {run_id} was asked for")
+            return run
+
+        return await self._ask("run", {"camera": camera, "run": run_id}, read)
 
     async def between(self, camera: str, span: Span) -> Sequence[tuple[Row, Run]]:
         """See `AskFootage`."""

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 import httpx2
@@ -57,9 +58,10 @@ class SiteHttp:
     def __init__(self, address: PeerAddress, clock: Clock) -> None:
         self._address = address
         self._clock = clock
-        self._questions = _client(address.tls)
-        self._bytes = ByteStreams(address.tls, connect_s=CONNECT_S, silence_s=SILENCE_S)
-        self._stores = ByteStreams(address.stores_tls, connect_s=CONNECT_S, silence_s=SILENCE_S) if address.links else self._bytes
+        tls, stores_tls = address.tls or _system_trust(), address.stores_tls or _system_trust()
+        self._questions = _client(tls)
+        self._bytes = ByteStreams(tls, connect_s=CONNECT_S, silence_s=SILENCE_S)
+        self._stores = ByteStreams(stores_tls, connect_s=CONNECT_S, silence_s=SILENCE_S) if address.links else self._bytes
 
     async def close(self) -> None:
         """Lets go of them."""
@@ -152,8 +154,14 @@ class SiteHttp:
         return TryAgain(f"site {self._address.site} does not answer ({type(error).__name__})")
 
 
-def _client(tls: ssl.SSLContext | None) -> httpx2.AsyncClient:
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """Read once: it is hundreds of certificates."""
+    return ssl.create_default_context()
+
+
+def _client(tls: ssl.SSLContext) -> httpx2.AsyncClient:
     """Nothing of the environment counts, and no redirect is followed."""
     timeout = httpx2.Timeout(SILENCE_S, connect=CONNECT_S)
     limits = httpx2.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=3.0)  # servers close theirs after 5 s
-    return httpx2.AsyncClient(verify=tls or True, trust_env=False, follow_redirects=False, timeout=timeout, limits=limits)
+    return httpx2.AsyncClient(verify=tls, trust_env=False, follow_redirects=False, timeout=timeout, limits=limits)

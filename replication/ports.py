@@ -53,7 +53,9 @@ class Has(StrEnum):
 
     HERE = "here"
     GONE = "gone"
-    """It was here, and was deleted by this site's rules: a receipt names it, or a batch is about to."""
+    """It was here, and was deleted when it was due by this site's rules: a receipt names it."""
+    EARLY = "early"
+    """It was here, and was deleted before it was due, or is in a batch, of which that is not known: who has it may be the last."""
     MISSING = "missing"
 
 
@@ -170,7 +172,11 @@ class Keeping(Protocol):
 
     async def kept(self, camera: str, day: date, rows: Sequence[Row]) -> Collection[RowPosition]:
         """Those of another site's rows that would be kept here now: not past their keep-for here, or covered by a hold, and not named in a
-        receipt of here, nor in a batch. What is not among them is not asked for. Raises BadInput if no policy binds."""
+        receipt of here, nor in a batch. What is not among them is not asked for. While no policy binds nothing is deleted here, so all
+        others are kept. Raises BadInput if the policies contradict each other."""
+
+    async def may_keep(self, camera: str, day: date) -> bool:
+        """Whether anything that starts in a camera-day could be kept here now, by its time alone. Raises BadInput as `kept`."""
 
     async def held(self, camera: str, rows: Sequence[Row]) -> Collection[RowPosition]:
         """Those that a hold covers."""

@@ -139,7 +139,7 @@ class RpoWatch:
     async def _read_archive(self) -> None:
         now_ns = self._clock.monotonic_ns()
         every_s = CAMERAS_S if len(self._line) > A_LOOK else FEW_CAMERAS_S
-        if self._read_ns is not None and now_ns - self._read_ns < every_s * 1e9:
+        if self._line and self._read_ns is not None and now_ns - self._read_ns < every_s * 1e9:
             return
         buckets = range(self._shard.shard, CAMERA_BUCKETS, self._shard.of)
         known = {

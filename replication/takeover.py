@@ -65,7 +65,7 @@ class TakeoverPlan:
         if self.seen.camera_key != camera_key:
             found.append(f"{self.order.site} has another key of the camera passwords: cameras with a password will refuse us")
         if self.seen.conflicts:
-            found.append(f"some of its cameras have names that others here have, and cannot be recorded: {', '.join(self.seen.conflicts)}")
+            found.append(f"other cameras here have the ids of some of its own, which cannot be recorded: {', '.join(self.seen.conflicts)}")
         return found
 
 
@@ -74,7 +74,7 @@ async def plan_takeover(order: TakeoverOrder, index: TakeoverIndex, *, now_us: i
     is not; BadInput if they are recorded here already."""
     guests = await guests_of(order.site, index)
     if not guests:
-        raise NotFound(f"no camera of a site {order.site!r} is in the archive: it was never heard, or it is not in the settings")
+        raise NotFound(f"no camera of a site {order.site!r} is known here: it has none, or was never heard (`keepsight site list`)")
     if unknown := sorted(set(order.cameras) - guests.keys()):
         raise NotFound(f"{', '.join(unknown[:5])}: no camera of site {order.site}")
     before = await read_takeover(index, order.site)

@@ -21,7 +21,6 @@ from segments.errors import Conflict, NotFound, TryAgain
 from segments.model import Camera, Partition
 from segments.ports import CameraChanges, Records
 from segments.record import new_record
-from segments.shards import CAMERA_BUCKETS
 
 T = TypeVar("T")
 
@@ -159,10 +158,9 @@ class Walk:
         self._saved = self.cursor
 
     async def cameras(self) -> list[Camera]:
-        """All cameras of the shard that our archive knows, those of the first class first."""
-        found = [
-            camera for bucket in range(self._shard.shard, CAMERA_BUCKETS, self._shard.of) for camera in await self._index.cameras_in(bucket)
-        ]
+        """All cameras of the shard that our archive knows, those of the first class first. Buckets never written to are not read."""
+        buckets = [bucket for bucket in await self._index.camera_stamps() if bucket % self._shard.of == self._shard.shard]
+        found = [camera for bucket in buckets for camera in await self._index.cameras_in(bucket)]
         return sorted(found, key=lambda camera: (camera.camera_class, camera.id))
 
     # --- passes

@@ -16,19 +16,28 @@ from replication.wire_values import from_json, items, members, plain_bytes, text
 from segments.clock import US_PER_DAY, day_of
 from segments.digest import HOURS, Digest, parse_digest
 from segments.errors import BadInput, DataDamaged
-from segments.keys import CAMERA_ID, SegmentKey, parse_key
+from segments.keys import CAMERA_ID, SegmentKey, parse_key, parse_run
 from segments.model import Footage, Fragment, Partition, Row, RowPosition, Run, Span
 from segments.ports import Page
-from segments.row_codec import decode_fragments, encode_fragments
+from segments.row_codec import decode_fragments, encode_fragments, fragments_told
 from segments.shards import CAMERA_BUCKETS
 
 MOST_ROWS = 100_000
 """Of one answer: a camera-day of segments of a second."""
 MOST_COMMITS = 10_000
+MOST_FRAGMENTS = 1_000_000
+"""Of all rows of one answer: ten times what a day of a camera has."""
 MOST_OBJECT_BYTES = 1 << 30
 """What one put can be."""
+MOST_EPOCH = 10**15
+"""Of another site: who takes its cameras over goes on above it, and an epoch in a key has at most 18 digits."""
+MOST_NOTES = 100
+LONGEST_RUN_US = 20 * 366 * US_PER_DAY
+"""A run is listed in every month of its time."""
 MOST_CURSOR = 1024
 _NAMED = 120
+_FRAGMENTS, _MOST_TABLE = 10, 1 << 19
+"""Where a row has its table of fragments, and how many bytes that may be."""
 _LAST_US = 253_370_764_800 * 1_000_000
 """The year 9999 begins: later times have no date."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -52,7 +61,18 @@ def site_name(value: Any) -> str:
 
 def run_id(value: Any) -> str:
     """A run's id, of ours or of cameras that upload by themselves."""
-    return matching(_RUN, value, "that is no run id")
+    found = matching(_RUN, value, "that is no run id")
+    try:
+        parsed = parse_run(found)
+    except BadInput:
+        return found
+    epoch(parsed.epoch)
+    return found
+
+
+def epoch(value: Any) -> int:
+    """An epoch of another site."""
+    return whole(value, "epoch", most=MOST_EPOCH)
 
 
 def sha256(value: Any) -> str:
@@ -163,7 +183,7 @@ def rows_of(camera: str, of_day: date, value: Any) -> tuple[list[Row], list[str]
     """Rows of a camera-day, in order of position; and of those that are none, which they are and why. One of them spoils no other."""
     found: list[Row] = []
     wrong: list[str] = []
-    for number, each in enumerate(items(value, "rows", most=MOST_ROWS)):
+    for number, each in enumerate(_rows(value)):
         try:
             row = row_of(camera, each)
             if day_of(row.start_us) != of_day:
@@ -177,6 +197,22 @@ def rows_of(camera: str, of_day: date, value: Any) -> tuple[list[Row], list[str]
     return found, wrong
 
 
+def _rows(value: Any) -> list[Any]:
+    """A list of what may be rows. Together their fragments are not too many: ten thousand alike take no more room in an answer than one."""
+    found = items(value, "rows", most=MOST_ROWS)
+    if sum(map(_fragments_told, found)) > MOST_FRAGMENTS:
+        raise BadInput(f"rows: more than {MOST_FRAGMENTS} fragments in all")
+    return found
+
+
+def _fragments_told(row: Any) -> int:
+    """0 of what is no row."""
+    try:
+        return fragments_told(plain_bytes(row[_FRAGMENTS], "fragments", most=_MOST_TABLE))
+    except (TypeError, LookupError, BadInput):
+        return 0
+
+
 def _name(row: Any) -> str:
     """What a row that is none is called in a log: where it says it is."""
     return repr(row[:3] if isinstance(row, list) else row)[:_NAMED]
@@ -186,7 +222,8 @@ def run_of(camera: str, value: Any) -> Run:
     """A run of this camera."""
     found = from_json(Run, value, "run")
     moment_us(found.start_us), moment_us(found.last_us), run_id(found.id)
-    if found.camera != camera or found.last_us < found.start_us or not (0 <= found.width < 1 << 16 and 0 <= found.height < 1 << 16):
+    sized = 0 <= found.width < 1 << 16 and 0 <= found.height < 1 << 16 and len(found.notes) <= MOST_NOTES
+    if found.camera != camera or not sized or not 0 <= found.last_us - found.start_us <= LONGEST_RUN_US:
         raise BadInput(f"run: {found.id} is not a run of {camera}, or cannot be")
     return found
 
@@ -201,7 +238,7 @@ def rows_with_runs_of(camera: str, value: Any) -> list[tuple[Row, Run]]:
     """Rows of a camera with their runs; rows of what is not indexed may still grow."""
     rows, runs = members(value, "rows", "runs")
     known = {run.id: run for run in (run_of(camera, each) for each in items(runs, "runs", most=MOST_ROWS))}
-    found = [row_of(camera, each, durable_only=False) for each in items(rows, "rows", most=MOST_ROWS)]
+    found = [row_of(camera, each, durable_only=False) for each in _rows(rows)]
     if missing := {row.run for row in found} - known.keys():
         raise BadInput(f"rows: their run {min(missing)} is missing")
     return [(row, known[row.run]) for row in found]
@@ -236,7 +273,7 @@ def footage_of(value: Any) -> list[Footage]:
 
 def _fragments(value: Any, size: int) -> tuple[Fragment, ...]:
     try:
-        found = decode_fragments(plain_bytes(value, "fragments", most=1 << 19))
+        found = decode_fragments(plain_bytes(value, "fragments", most=_MOST_TABLE))
     except DataDamaged as error:
         raise BadInput(f"fragments: {error}") from None
     for one in found:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from replication.ports import MOST_GONE, Hello
-from replication.wire import POOL, bucket, camera_id, matching, moment_us, several, site_name
-from replication.wire_values import from_json, items, members, plain_bytes, text, to_json, whole
+from replication.wire import POOL, bucket, camera_id, epoch, matching, moment_us, several, site_name
+from replication.wire_values import from_json, items, members, plain_bytes, text, to_json
 from segments.errors import BadInput
 from segments.hold import FOR_EVER_US, Hold, Stretch
 from segments.model import Camera
@@ -32,7 +32,7 @@ def hello_of(value: Any) -> Hello:
     """Who a site says it is. What a later version adds is passed over: it must be heard to be refused by name."""
     known = ("site", "protocol", "version", "now_us", "epoch", "camera_key")
     found = from_json(Hello, {name: value[name] for name in known if name in value} if isinstance(value, dict) else value, "hello")
-    site_name(found.site), moment_us(found.now_us), whole(found.epoch, "epoch")
+    site_name(found.site), moment_us(found.now_us), epoch(found.epoch)
     return found
 
 
@@ -93,8 +93,8 @@ def gone_of(value: Any) -> list[Stretch] | None:
 
 
 def cameras_values(cameras: Sequence[Camera]) -> list[Any]:
-    """Cameras as they are told: where they are at home is known by who tells."""
-    return [to_json(replace(camera, home="")) for camera in cameras]
+    """Cameras as they are told: where they are at home is known by who tells, and their pools are nobody else's."""
+    return [to_json(replace(camera, home="", pool="")) for camera in cameras]
 
 
 def _on_earth(camera: Camera) -> bool:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from replication.compare import check_row, to_descend, wanted
 from replication.copy_values import CopyShard, Wish, WishKey
-from replication.ports import AskFootage, Keeping
+from replication.ports import AskFootage, Keeping, News
 from replication.walk import OwnDigests, Walk
 from replication.wish_list import WishList
 from segments.clock import US_PER_HOUR, Clock, day_of, day_start_us
 from segments.digest import hour_of
-from segments.errors import BadInput, DataDamaged, KeepsightError, NotFound, TryAgain
+from segments.errors import BadInput, DataDamaged, KeepsightError, NotFound, Refused, TryAgain
 from segments.model import Camera, Partition, Row, RowPosition
 from segments.patience import some_at_once
 from segments.ports import Cameras, ReadRows
@@ -59,7 +60,7 @@ class Wishing:
 
     async def hear(self) -> None:
         """Wishes for what was committed at the source since it was last asked. Raises TryAgain; then the same news come again."""
-        news = await self._peer.news((await self._walk.begin()).news)
+        news = await self._news((await self._walk.begin()).news)
         hours: dict[Partition, set[int]] = defaultdict(set)
         committed: dict[WishKey, int] = {}
         for commit in news.commits:
@@ -75,6 +76,19 @@ class Wishing:
         if news.lost:
             self._walk.compare_recent()
         self._walk.heard(news.next)
+
+    async def _news(self, after: str) -> News:
+        """What makes no sense is passed over: news are a shortcut, and comparing finds the same. After Refused they begin anew."""
+        try:
+            return await self._peer.news(after)
+        except (DataDamaged, Refused) as error:
+            if after:
+                self._walk.heard("")
+                self._walk.compare_recent()
+                log.error("copy.unheard: news of site %s cannot be gone on with, and are found by comparing: %s", self._shard.site, error)
+            if isinstance(error, Refused):
+                raise
+            return News((), "")
 
     async def descend(self, enough: int) -> None:
         """Wishes for more of what differs, until there are enough wishes, for now. Raises TryAgain."""
@@ -127,6 +141,8 @@ class Wishing:
 
     async def _newest_of(self, day: Partition) -> bool:
         """Wishes for the newest hours of a camera-day of which something is wanted; whether there is more of it to look at."""
+        if not await self._may_keep(day):
+            return False
         ours, theirs = await asyncio.gather(self._here.hours(*day), self._peer.hours(*day))
         hours = to_descend(ours, theirs)[::-1]
         for start in range(0, len(hours), HOURS_AT_ONCE):
@@ -154,12 +170,15 @@ class Wishing:
             self._walk.again(wish.day)
         return True
 
+    async def _may_keep(self, day: Partition) -> bool:
+        """What is past its term here and not there differs for ever; none of its rows are asked for, day after day."""
+        with _rules_are_known():
+            return await self._keeping.may_keep(*day)
+
     async def _ask_rules(self, day: Partition, rows: Sequence[Row]) -> tuple[Collection[RowPosition], Collection[RowPosition]]:
-        try:
+        with _rules_are_known():
             kept = await self._keeping.kept(day.camera, day.date, rows)
             return kept, await self._keeping.held(day.camera, rows) if kept else ()
-        except BadInput as error:
-            raise TryAgain(f"nothing is copied, since what is to be kept here is not known: {error}") from error
 
     async def _ours(self, day: Partition, hours: Collection[int]) -> list[Row]:
         """Our rows that start in these hours."""
@@ -178,3 +197,12 @@ class Wishing:
             return await self._index.camera(camera)
         except NotFound:
             return Camera(camera, name=camera, url="")
+
+
+@contextmanager
+def _rules_are_known() -> Iterator[None]:
+    """Around questions to the rules of here; raises TryAgain where they do not say anything."""
+    try:
+        yield
+    except BadInput as error:
+        raise TryAgain(f"nothing is copied, since what is to be kept here is not known: {error}") from error

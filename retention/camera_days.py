@@ -11,41 +11,42 @@ from itertools import pairwise
 from typing import Protocol
 
 from retention.civil_days import Told, told
-from retention.plan import Why
 from segments.clock import day_of, day_start_us
 from segments.coverage import Facts, coverage
 from segments.errors import BadInput
 from segments.model import Camera, CameraState, Cause, Span, StateChange
 from segments.ports import ReadReceipts, Runs, States
 from segments.receipt import joined_spans
+from segments.takeover import ALONE, Standing, recorded_elsewhere
 from segments.timeline import deleted_between, footage_of_runs, months, outside, runs_between, states_between
-
-WHEN_DUE = frozenset({Why.DUE.value, Why.CEILING.value})
-"""Reasons in receipts of what went when it was due. A receipt that has another one, too, counts as early with all of its day."""
 
 
 class DaysIndex(Runs, States, ReadReceipts, Protocol):
     """What is read of a camera."""
 
 
-async def parts_of(index: DaysIndex, camera: Camera, span: Span, now_us: int) -> list[Told]:
-    """What every moment of a span was, in order. Raises BadInput, naming the camera, if a month holds more than can be read."""
+async def parts_of(index: DaysIndex, camera: Camera, span: Span, now_us: int, standing: Standing = ALONE) -> list[Told]:
+    """What every moment of a span was, in order; by `standing`, when another site was to record the camera.
+
+    Raises BadInput, naming the camera, if a month holds more than can be read.
+    """
+    elsewhere = recorded_elsewhere(camera, standing, now_us) if camera.enabled else ()
     edges_us = [span.start_us, *(day_start_us(month) for month in months(span)[1:]), span.end_us]
     parts: list[Told] = []
     for start_us, end_us in pairwise(edges_us):
         try:
-            parts += await _parts_within(index, camera, Span(start_us, end_us), now_us)
+            parts += await _parts_within(index, camera, Span(start_us, end_us), now_us, elsewhere)
         except BadInput as error:
             raise BadInput(f"camera {camera.id}, {day_of(start_us):%Y-%m}: {error}") from None
     return parts
 
 
-async def _parts_within(index: DaysIndex, camera: Camera, span: Span, now_us: int) -> list[Told]:
+async def _parts_within(index: DaysIndex, camera: Camera, span: Span, now_us: int, elsewhere: Sequence[Span]) -> list[Told]:
     deleted = await deleted_between(index, camera.id, span)
     early = await _early(index, camera.id, deleted) if deleted else []
     runs, states = await asyncio.gather(runs_between(index, camera.id, span), states_between(index, camera.id, span))
     footage = outside(footage_of_runs(runs), deleted)
-    facts = Facts(footage, states or _before_any_recorder(camera), camera.added_us, now_us, deleted)
+    facts = Facts(footage, states or _before_any_recorder(camera), camera.added_us, now_us, deleted, elsewhere)
     return await asyncio.to_thread(lambda: list(told(coverage(span, facts), early, camera.added_us)))
 
 
@@ -54,7 +55,7 @@ async def _early(index: ReadReceipts, camera_id: str, deleted: Sequence[Span]) -
     early: list[Span] = []
     for month in sorted({month for span in deleted for month in months(span)}):
         for receipt in await index.receipts(camera_id, month):
-            early += receipt.spans if not WHEN_DUE.issuperset(receipt.reasons) else []
+            early += receipt.spans if not receipt.when_due else []
     return joined_spans(early)
 
 

@@ -23,10 +23,12 @@ class Copies(Protocol):
         Where they were asked no longer ago than this, that answer stands.
         """
 
-    async def short(self, camera: str, day: date, rows: Sequence[Row], copies: int) -> Mapping[RowPosition, str]:
+    async def short(self, camera: str, day: date, rows: Sequence[Row], copies: int, *, early: bool = False) -> Mapping[RowPosition, str]:
         """Those of these rows of a camera-day that fewer than `copies` sites have, this one included, and what each of them waits for.
 
-        A site that has deleted a segment by its own rules counts as having it, one that does not answer does not.
+        A site that has deleted a segment when it was due there counts as having it, one that does not answer does not. One that has
+        deleted it sooner, or is about to delete it, counts too, unless these rows are to go `early`: two sites that both need room would
+        else take each other's last copy.
         """
 
 
@@ -37,7 +39,15 @@ class AloneCopies:
         """There is nobody to be heard."""
         return {}
 
-    async def short(self, _camera: str, _day: date, rows: Sequence[Row], copies: int) -> Mapping[RowPosition, str]:
+    async def short(
+        self,
+        _camera: str,
+        _day: date,
+        rows: Sequence[Row],
+        copies: int,
+        *,
+        early: bool = False,  # noqa: ARG002 - the port's own word
+    ) -> Mapping[RowPosition, str]:
         """Every row of a tier that asks for more than one."""
         return {row.position: ALONE for row in rows} if copies > 1 else {}
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from retention.copies import NO_COPIES, Copies
-from retention.plan import Circumstances, DayPlan, plan_day
+from retention.plan import Circumstances, DayPlan, Why, plan_day
 from retention.policy import in_force
 from retention.rules import Rules, read_rules
 from segments.clock import Clock
@@ -96,16 +96,18 @@ async def planned(
     """
     around = looked.circumstances(camera, day, archived=archived)
     without = plan_day(camera, day, rows, around)
-    short = await _short(looked, camera.id, day, without.going, max(choice.tier.copies for choice in around.chosen))
+    short = await _short(looked, without, max(choice.tier.copies for choice in around.chosen))
     return (plan_day(camera, day, rows, replace(around, short=short)) if short else without), short
 
 
-async def _short(looked: Look, camera: str, day: date, going: Sequence[Row], copies: int) -> Mapping[RowPosition, str]:
-    if not going:
-        return {}
+async def _short(looked: Look, going: DayPlan, copies: int) -> Mapping[RowPosition, str]:
     if looked.unheard:
-        return dict.fromkeys((row.position for row in going), "; ".join(looked.unheard.values()))
-    return await looked.copies.short(camera, day, going, copies) if copies > 1 else {}
+        return dict.fromkeys((row.position for row in going.going), "; ".join(looked.unheard.values()))
+    short: dict[RowPosition, str] = {}
+    for early in (True, False) if copies > 1 else ():
+        rows = [row for row, verdict in going.verdicts if verdict.deletes and (verdict.why is Why.PRESSURE) is early]
+        short |= await looked.copies.short(going.camera, going.day, rows, copies, early=early) if rows else {}
+    return short
 
 
 async def rows_of(index: ReadRows, camera: str, day: date) -> list[Row]:

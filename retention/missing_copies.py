@@ -17,10 +17,8 @@ AT_ONCE = 8
 MOST_ASKED = 5_000
 """Of one look, so that it ends; what is not asked about counts as having its copies, until a later look comes to it."""
 HEARD_WITHIN_S = 60.0
-MISSING_FOR_S = 3600.0
-"""So long a camera-day that misses a copy is not asked about again."""
-COPIED_FOR_S = 24 * 3600.0
-"""The same of one that misses none. Its deletion asks again in any case."""
+KNOWN_FOR_S = 3600.0
+"""So long a camera-day is not asked about again. What has its copies goes soon; if it stays, another site may have needed room, too."""
 
 
 class _Known(NamedTuple):
@@ -51,7 +49,6 @@ class MissingCopies:
 
     async def _ask(self, now_us: int, day: PoolDay) -> None:
         rows = await rows_of(self._index, day.camera, day.day)
-        short = await self._copies.short(day.camera, day.day, rows, day.copies)
+        short = await self._copies.short(day.camera, day.day, rows, day.copies, early=now_us < day.keep_us)
         missing_bytes = sum(row.size for row in rows if row.position in short)
-        lasts_s = MISSING_FOR_S if missing_bytes else COPIED_FOR_S
-        self._known[day.place] = _Known(missing_bytes, now_us + int(lasts_s * US_PER_S))
+        self._known[day.place] = _Known(missing_bytes, now_us + int(KNOWN_FOR_S * US_PER_S))

@@ -6,7 +6,8 @@ No national or industry standard that we know of defines them; this is what oper
 - *Recording integrity* (录像完整率): complete time / (complete time + lost time). Complete is what has footage, and what had some that
   was deleted when it was due. All time counts, day and night, but what was before the camera was added, and when it was switched off.
 - *Camera online* (监控点在线率): online time / (online time + offline time). Offline is when the camera could not be reached, refused us,
-  or gave no media. When nobody looked (no recorder, a full spool, no known cause) it was neither; how long that was is said, too.
+  or gave no media. When nobody of this site looked (no recorder, a full spool, another site was to record it, no known cause) it was
+  neither; how long that was is said, too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from segments.model import Camera, Cause
 COMPLETE = frozenset[What]({Part.FOOTAGE, Part.DELETED_WHEN_DUE})
 NOT_EXPECTED = frozenset[What]({*NOT_ASKED, Cause.FUTURE})
 OFFLINE = frozenset[What]({Cause.CAMERA_AWAY, Cause.LOGIN_REFUSED, Cause.UNSUPPORTED, Cause.MEDIA_STOPPED})
-UNOBSERVED = frozenset[What]({Cause.RECORDER_AWAY, Cause.SPOOL_FULL, Cause.UNKNOWN})
+UNOBSERVED = frozenset[What]({Cause.RECORDER_AWAY, Cause.SPOOL_FULL, Cause.ELSEWHERE, Cause.UNKNOWN})
 
 
 class Rate(NamedTuple):

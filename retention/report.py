@@ -1,7 +1,7 @@
 """The retention report: for every camera how deep its footage is and must be, and for areas, classes and owners the rates.
 
 Storage depth is of today; the other rates are of the days that are asked for. Cameras are read one by one; what is kept in memory is a line
-a camera, and the sums. Footage that is not in the index yet does not count.
+a camera, and the sums. Footage that is not in the index yet does not count, nor what only another site has: no other site is asked.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from retention.rules import Rules, read_rules
 from segments.errors import BadInput
 from segments.model import Camera, Span
 from segments.ports import CameraFilter, Cameras, Records
+from segments.takeover import Standing, read_standing
 
 MOST_DAYS_BACK = 1_096
 """A report begins at most three years ago."""
@@ -77,7 +78,7 @@ async def retention_report(order: Order, *, index: ReportIndex, now_us: int, say
     rules = await read_rules(index)
     policies = in_force(rules.policies, now_us)
     days = _days(order, now_us, ZoneInfo(policies[-1].zone))
-    made = _Making(rules, days, now_us)
+    made = _Making(rules, days, now_us, await read_standing(index))
     seen: set[str] = set()
     async for cameras in _cameras(index, order):
         for line, sums in await asyncio.gather(*(made.read(camera, index) for camera in cameras)):
@@ -101,8 +102,9 @@ async def retention_report(order: Order, *, index: ReportIndex, now_us: int, say
 class _Making:
     """A report while it is made."""
 
-    def __init__(self, rules: Rules, days: Days, now_us: int) -> None:
+    def __init__(self, rules: Rules, days: Days, now_us: int, standing: Standing) -> None:
         self._rules = rules
+        self._standing = standing
         self._days = days
         self._now_us = now_us
         self.total = self._none()
@@ -116,7 +118,7 @@ class _Making:
         around = self._rules.circumstances(camera, self._now_us)
         required = Required(around.chosen, camera.added_us, self._now_us, around.zone).days
         wanted = Span(min(required.span.start_us, self._days.span.start_us), max(required.span.end_us, self._days.span.end_us))
-        parts = await parts_of(index, camera, wanted, self._now_us)
+        parts = await parts_of(index, camera, wanted, self._now_us, self._standing)
         sums = day_sums(self._days, parts)
         tier = due(around.chosen, self._now_us, around.zone).choice.tier.name
         return camera_line(camera, tier, attain(day_sums(required, parts)), sums), sums

@@ -146,7 +146,8 @@ DEFINITIONS: Mapping[Language, tuple[str, ...]] = {
         "Cameras online: online time / (online time + offline time), over the period. Offline is when a camera could not be reached, "
         "refused the login, offered nothing that can be recorded, or sent no media. Time in which it was not observed counts for neither.",
         "Days are civil days of {zone}. Rates are rounded down. Footage that was not in the index yet when this report was made is not in "
-        "it.",
+        "it. What another site was to record counts as lost where it has not been copied to this one, and as not observed; that site's "
+        "report says what it has.",
     ),
     Language.CHINESE: (
         "实存天数: 自报告当日零时向前计算的整天数, 起点为应存范围内提前删除的录像之后首个有录像的日期。应存天数: 策略所定存储期限的天数, "
@@ -156,7 +157,8 @@ DEFINITIONS: Mapping[Language, tuple[str, ...]] = {
         "停用期间及建档以前的时间不计入。",
         "摄像机在线率 = 在线时长 / (在线时长 + 离线时长), 按统计周期计算。无法连接、拒绝登录、无可录制的媒体或不发送媒体为离线; "
         "未观测的时间不计入。",
-        "日期按 {zone} 时区的自然日计算。比率向下取整。生成报告时尚未入库的录像不计入。",
+        "日期按 {zone} 时区的自然日计算。比率向下取整。生成报告时尚未入库的录像不计入。"
+        "由其他站点录像而尚未复制到本站点的时间计为丢失和未观测, 其实际存储情况见该站点的报告。",
     ),
 }
 """What stands behind the numbers; `{zone}` is the civil time."""

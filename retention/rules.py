@@ -26,6 +26,10 @@ class Rules:
     former: Mapping[str, Sequence[Former]]
     holds: Sequence[Hold]
 
+    def any_binds(self, now_us: int) -> bool:
+        """Whether a policy binds; while none does, nothing is deleted."""
+        return any(policy.binds_us <= now_us and not policy.withdrawn_us for policy in self.policies)
+
     def camera(self, camera_id: str, archived: Camera | None) -> Camera:
         """The camera, or what is known of one that is not in the archive any more: what it was last."""
         if archived is not None:

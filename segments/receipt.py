@@ -62,6 +62,11 @@ class Receipt:
     place: str
 
     @property
+    def when_due(self) -> bool:
+        """Whether all that is named here went when it was due; where one did not, all of it counts as early."""
+        return _WHEN_DUE.issuperset(self.reasons)
+
+    @property
     def size(self) -> int:
         """Bytes of its segments."""
         return sum(segment.size for segment in self.segments)
@@ -96,6 +101,7 @@ class Fault(NamedTuple):
     reason: str
 
 
+_WHEN_DUE = frozenset({"due", "ceiling"})
 _PLAIN = (
     *("chain", "number", "previous", "camera", "older", "policy", "rule", "decided_us", "listed_us"),
     *("claimed_us", "holds_us", "holds", "confirmed_us", "place"),

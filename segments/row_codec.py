@@ -67,6 +67,12 @@ def decode_fragments(data: bytes) -> tuple[Fragment, ...]:
     return tuple(map(_fragment, zip(offsets, lengths, key_lengths, times, durations, strict=False)))
 
 
+def fragments_told(data: bytes) -> int:
+    """How many fragments a table says it has, whether it has them or not; of version 1, no fewer than it can have. Reads its head alone."""
+    version, count = data[:1], data[1:3]
+    return int.from_bytes(count, "little") if version == bytes([VERSION]) else len(data) // _NUMBERS_A_FRAGMENT
+
+
 def _unpack_columns(data: bytes) -> tuple[Sequence[int], Sequence[_Column]]:
     """The first offset, time and duration, and the five columns."""
     head = _HEAD.unpack_from(data) if len(data) >= _HEAD.size else (0, MAX_FRAGMENTS + 1)

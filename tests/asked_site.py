@@ -117,11 +117,11 @@ def a_small_row(size: int = 5000, **fields: Any) -> tuple[Row, bytes]:
 
 
 @asynccontextmanager
-async def served(site: AskedSite, folder: Path, clock: Clock | None = None) -> AsyncIterator[tuple[str, Path]]:
-    """Its routes by TLS on a free port: their address, and the authority of their certificate."""
+async def served(site: AskedSite, folder: Path, clock: Clock | None = None, **at_once: int) -> AsyncIterator[tuple[str, Path]]:
+    """Its routes by TLS on a free port: their address, and the authority of their certificate. `at_once`: as `AtOnce` takes them."""
     authority = Authority(folder, "sites")
     port, address = free_port(), "127.0.0.1"
-    app = AtOnce(create_peer_app(site.source, Admission("north", {"south": KEY}, clock or SystemClock())))
+    app = AtOnce(create_peer_app(site.source, Admission("north", {"south": KEY}, clock or SystemClock())), **at_once)
     serving = asyncio.create_task(serve_http(app, Listening(address, port, Certificate(*authority.certify("north", address)))))
     try:
         url = f"https://{address}:{port}"

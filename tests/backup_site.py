@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy.backup import make_backup
-from deploy.backup_objects import BackupCard, backup_named, fetch
-from deploy.restore import planned, restore
+from deploy.backup_objects import BackupCard
+from deploy.restore import lay_out, planned, restore
 from deploy.settings import Settings
 from deploy.wiring import Stores
 from segments.index_compare import IndexDifference, compare_indexes
@@ -46,7 +46,7 @@ class Site:
     async def laid_out(self, name: str = "latest") -> Path:
         """A backup as a file."""
         file = self.folder / f"{name}.sqlite"
-        await fetch(self.objects, await backup_named(self.objects, SITE, name, self.clock), file, self.clock)
+        await lay_out(name, self.objects, file, self.settings, self.clock)
         return file
 
     async def restored(self, target: MemoryIndex, file: Path | None = None) -> None:

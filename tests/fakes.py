@@ -169,9 +169,10 @@ class SteppedClock:
         end_ns = self.passed_ns + round(seconds * 1e9)
         await settled()
         while self._sleepers and self._sleepers[0][0] <= end_ns:
-            due_ns, _, event = heapq.heappop(self._sleepers)
+            due_ns = self._sleepers[0][0]
             self.passed_ns = max(self.passed_ns, due_ns)
-            event.set()
+            while self._sleepers and self._sleepers[0][0] == due_ns:
+                heapq.heappop(self._sleepers)[2].set()
             await settled()
         self.passed_ns = end_ns
 

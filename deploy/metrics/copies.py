@@ -50,7 +50,9 @@ class CopyMetrics(Collector):
         size = _gauge("wanted_bytes", "Their bytes.", _BY_CLASS)
         late = _gauge("late_segments", "Of those, the ones that are wanted for longer than replication.late_s.", _BY_CLASS)
         lag = _gauge("lag_seconds", "How long ago the oldest of them was committed at its source; 0 if none is wanted.", _BY_CLASS)
+        differing = _gauge("differing_camera_days", "Camera-days that differ, of which it is not known yet what is wanted.", ("other",))
         for site, reports in by_site.items():
+            differing.add_metric([site], sum(report.differing for report in reports))
             told.add_metric([site], min(report.at_us for report in reports) / US_PER_S)
             for number, each in backlog_of(reports).items():
                 labels = [site, str(number)]
@@ -58,7 +60,7 @@ class CopyMetrics(Collector):
                 size.add_metric(labels, each.size_bytes)
                 late.add_metric(labels, each.late)
                 lag.add_metric(labels, max(0, self._clock.now_us() - each.oldest_us) / US_PER_S if each.oldest_us else 0)
-        yield from (told, wanted, size, late, lag)
+        yield from (told, wanted, size, late, lag, differing)
 
 
 def backlog_of(reports: Sequence[LagReport]) -> dict[int, Backlog]:

@@ -188,15 +188,18 @@ class PeerContract:
         assert found == [Has.MISSING, Has.MISSING, *[Has.HERE] * (count - 2), Has.MISSING, Has.MISSING]
 
     async def test_what_receipts_name_is_gone(self, site: AskedSite, peer: Peer) -> None:
-        """A segment that a receipt of that day names is gone, not missing; one of another hash is missing."""
-        row, _ = a_small_row()
-        await site.index.put_receipt(a_receipt(segments=(a_gone(row),)))
-        named = [Named(row.position, row.sha256), Named(row.position, "0" * 64)]
-        assert await peer.has("gate", DAY, named) == [Has.GONE, Has.MISSING]
+        """A segment that a receipt of that day names is gone, not missing; one of another hash is missing. Before it was due: early."""
+        reasons = ({"due": 1}, {"due": 1, "pressure": 1}, {"too-late": 1})
+        for number, (reason, said) in enumerate(zip(reasons, (Has.GONE, Has.EARLY, Has.EARLY), strict=True)):
+            other = a_small_row(counter=number)[0]
+            segments = {"segments": (a_gone(other),), "reasons": reason, "chain": f"sweep.{number}-of-3"}
+            await site.index.put_receipt(a_receipt(**segments))
+            named = [Named(other.position, other.sha256), Named(other.position, "0" * 64)]
+            assert await peer.has("gate", DAY, named) == [said, Has.MISSING]
 
-    @pytest.mark.parametrize(("state", "said"), [(BatchState.UNPUBLISHED, Has.GONE), (BatchState.HELD, Has.MISSING)])
-    async def test_what_a_batch_deletes_is_gone(self, site: AskedSite, peer: Peer, state: BatchState, said: Has) -> None:
-        """A segment in the rows of an open batch is gone; not one of a batch that is taken back."""
+    @pytest.mark.parametrize(("state", "said"), [(BatchState.UNPUBLISHED, Has.EARLY), (BatchState.HELD, Has.MISSING)])
+    async def test_what_a_batch_deletes_is_gone_early(self, site: AskedSite, peer: Peer, state: BatchState, said: Has) -> None:
+        """A segment in the rows of an open batch, of which nobody says whether it was due; not one of a batch that is taken back."""
         row, _ = a_small_row()
         batch = a_batch()
         await site.index.put_batch(batch, expect=None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import pytest_asyncio
 
 from replication.having import Having
 from replication.peer_client import PeerClient
@@ -38,16 +39,36 @@ class TestSource(PeerContract):
         return site.source
 
 
+class SourceOfNow:
+    """The source of the site that is asked in the test of now: one server serves them all."""
+
+    now: Source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[SourceOfNow, str, Path]]:
+    """What it serves, its address and its authority."""
+    site, source = AskedSite(), SourceOfNow()
+    site.source = cast("Any", source)
+    async with served(site, tmp_path_factory.mktemp("server")) as (url, ca_file):
+        yield source, url, ca_file
+
+
+@pytest.mark.asyncio(loop_scope="module")
 class TestPeerClient(PeerContract):
     """By TLS on loopback."""
 
-    @pytest.fixture
-    async def peer(self, site: AskedSite, tmp_path: Path) -> AsyncIterator[PeerClient]:
-        """A client of a server of its own."""
-        async with served(site, tmp_path) as (url, ca_file):
-            client = a_client(url, ca_file)
-            yield client
-            await client.close()
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def peer(self, site: AskedSite, server: tuple[SourceOfNow, str, Path]) -> AsyncIterator[PeerClient]:
+        """A client that has just begun."""
+        source, url, ca_file = server
+        source.now = site.source
+        client = a_client(url, ca_file)
+        yield client
+        await client.close()
 
 
 async def test_having_a_whole_day_takes_few_requests(site: AskedSite) -> None:

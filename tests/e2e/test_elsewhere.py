@@ -15,9 +15,8 @@ import pytest
 
 from deploy.web_server import Listening, serve_http
 from playback.app import PREFIX
-from playback.elsewhere import SITES_AWAY_HEADER
 from replication.elsewhere import PeerElsewhere
-from segments.clock import US_PER_S, SystemClock
+from segments.clock import SystemClock
 from tests.api import Api, asked
 from tests.asked_site import AskedSite, a_client, served
 from tests.builders import NOON_US
@@ -25,10 +24,6 @@ from tests.footage import Recorded, Take, recorded
 from tests.m3u8 import read_playlist
 from tests.media import Clips, read_frame_number
 from tests.servers.processes import free_port
-from tests.servers.rtsp import RtspServer
-from tests.servers.toxiproxy import Toxiproxy
-from tests.servers.two_sites import TwoSites
-from tests.service import moment
 
 
 @asynccontextmanager
@@ -93,28 +88,3 @@ async def _played(http: httpx2.AsyncClient) -> AsyncIterator[int]:
     with av.open(io.BytesIO(film)) as container:
         for frame in container.decode(video=0):
             yield read_frame_number(frame.to_ndarray(format="gray"))
-
-
-@pytest.mark.server
-async def test_a_camera_of_north_is_watched_live_in_south(rtsp_server: RtspServer, tmp_path: Path) -> None:
-    """Whole services with all their processes: seconds after it was filmed; a cut link is marked, and mended it plays on."""
-    with Toxiproxy() as toxiproxy:
-        async with TwoSites(tmp_path, {"north": {"gate": rtsp_server.url("h264/watched")}}, toxiproxy) as sites:
-            now_us = SystemClock().now_us
-            began_us = now_us()
-
-            async def seen() -> bool:
-                """Whether south shows a picture of the last ten seconds."""
-                answer = await sites.south.get(f"/cameras/gate/snapshot.jpg?at={moment(now_us())}")
-                return answer.status_code == 200 and answer.content.startswith(b"\xff\xd8")
-
-            await sites.south.wait_for(seen, 60)
-            span = f"from={moment(began_us - 60 * US_PER_S)}&to={moment(now_us() + 60 * US_PER_S)}"
-            spans = (await sites.south.api(f"/cameras/gate/timeline?{span}&sites=true"))["spans"]
-            assert "north" in {site for one in spans if one["kind"] == "footage" for site in one["sites"]}
-
-            sites.cut("south")
-            answer = await sites.south.get(f"/cameras/gate/timeline?{span}&sites=true")
-            assert answer.headers.get(SITES_AWAY_HEADER) == "north" or "may be some at north" in answer.text
-            sites.mend("south")
-            await sites.south.wait_for(seen, 60)

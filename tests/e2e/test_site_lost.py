@@ -13,7 +13,7 @@ from segments.keys import parse_run
 from segments.model import Row
 from tests.servers.rtsp import RtspServer
 from tests.servers.toxiproxy import Toxiproxy
-from tests.servers.two_sites import TwoSites
+from tests.servers.two_sites import NAMES, TwoSites
 
 pytestmark = pytest.mark.server
 
@@ -36,7 +36,8 @@ def toxiproxy() -> Iterator[Toxiproxy]:
 async def sites(rtsp_server: RtspServer, tmp_path: Path, toxiproxy: Toxiproxy) -> AsyncIterator[TwoSites]:
     """North records a camera; south has none of its own."""
     cameras = {"north": {"gate": rtsp_server.url("h264/lost-gate")}}
-    async with TwoSites(tmp_path, cameras, toxiproxy) as made:
+    settings = {name: {"recording": {"segment_s": 2}} for name in NAMES}
+    async with TwoSites(tmp_path, cameras, toxiproxy, settings) as made:
         yield made
 
 
@@ -110,14 +111,16 @@ async def test_a_lost_site_is_stood_in_for_and_has_its_cameras_again(sites: TwoS
     assert [row for row in await runs_of(sites, "north", "north") if row.start_us > returned_us] == []
 
     await sites.south.wait_for(lambda: not said(sites, "south", "north")["finding"], STEPS_BACK_S)
-    done(sites, "south", "site", "give-back", "north", "--yes")
+    given_us = now_us()
+    waited = done(sites, "south", "site", "give-back", "north", "--yes", "--within", "150s")
+    assert "north has all that was recorded here in its place" in waited
 
     async def records_again() -> bool:
-        return any(row.start_us > returned_us for row in await runs_of(sites, "north", "north"))
+        return any(row.start_us > given_us for row in await runs_of(sites, "north", "north"))
 
     await sites.north.wait_for(records_again, 90)
     await sites.south.wait_for(lambda: said(sites, "south", "north")["takeover"]["ended_us"] > 0, 120)
-    again = [row for row in await runs_of(sites, "north", "north") if row.start_us > returned_us]
+    again = [row for row in await runs_of(sites, "north", "north") if row.start_us > given_us]
     assert min(parse_run(row.run).epoch for row in again) > parse_run(first.run).epoch
     stood = [row for row in await runs_of(sites, "south", "south") if row.start_us > decided_us]
     print("OVERLAP", (max(row.end_us for row in stood) - again[0].start_us) / US_PER_S)
@@ -125,6 +128,6 @@ async def test_a_lost_site_is_stood_in_for_and_has_its_cameras_again(sites: TwoS
 
 
 def _drill(sites: TwoSites, folder: Path) -> Path:
-    done(sites, "south", "drill", "north", "--share", "1", "--for", "20s", "--report", str(folder), "--yes")
+    done(sites, "south", "drill", "north", "--share", "1", "--for", "15s", "--report", str(folder), "--yes")
     (report,) = folder.glob("*.json")
     return report

@@ -35,7 +35,7 @@ async def test_bits_that_flip_on_the_way_are_refused(tmp_path: Path) -> None:
     async with linked(site) as (peer, relay):
         relay.flips = FLIPS
         copier = site.copier(peer=peer)
-        await site.run(copier, hours=0.5)
+        await site.run(copier, hours=0.5, least_s=60)
 
         assert relay.flipped >= len(FLIPS)
         assert {row.counter for row in await site.rows(ROWS[0])} == {0, 3, 5}
@@ -45,7 +45,7 @@ async def test_bits_that_flip_on_the_way_are_refused(tmp_path: Path) -> None:
         assert await site.wrong_bytes() == []
 
         relay.flips = {}
-        await site.run(copier, hours=2)
+        await site.run(copier, hours=2, least_s=300)
         assert await site.same_as_source(ROWS[0])
         assert await site.wrong_bytes() == []
 
@@ -62,7 +62,7 @@ async def test_believing_them_would_be_seen(tmp_path: Path, monkeypatch: pytest.
     site = await two_sites(tmp_path, ROWS)
     async with linked(site) as (peer, relay):
         relay.flips = FLIPS
-        await site.run(site.copier(peer=peer), hours=0.5)
+        await site.run(site.copier(peer=peer), hours=0.5, least_s=60)
     assert sorted(await site.wrong_bytes()) == [ROWS[n].key for n in FLIPS]
 
 

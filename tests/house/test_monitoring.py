@@ -46,9 +46,9 @@ def incomplete(alert: Mapping[str, Any]) -> Iterator[str]:
 
 def without_pair(text: str, runbooks: Mapping[str, str]) -> Iterator[str]:
     """Alerts whose runbook is not there or is another's, and runbooks that no alert leads to. `runbooks`: text by path."""
-    named = {alert["annotations"]["runbook_url"]: name for name, alert in alerts(text).items()}
-    yield from (f"{name}: {path}" for path, name in named.items() if f"Alert: `{name}`" not in runbooks.get(path, ""))
-    yield from (path for path in runbooks if path not in named)
+    named = {name: alert["annotations"]["runbook_url"] for name, alert in alerts(text).items()}
+    yield from (f"{name}: {path}" for name, path in named.items() if f"Alert: `{name}`" not in runbooks.get(path, ""))
+    yield from (path for path in runbooks if path not in named.values())
 
 
 def metrics_of(expression: str) -> set[str]:

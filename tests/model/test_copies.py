@@ -80,7 +80,7 @@ async def test_without_the_holds_of_others_held_footage_goes(tmp_path: Path, mon
 async def test_without_asking_for_copies_the_only_one_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: a sweep that takes every copy for made."""
 
-    async def made(*_: Any) -> dict[Any, str]:
+    async def made(*_: Any, **__: Any) -> dict[Any, str]:
         return {}
 
     monkeypatch.setattr("replication.copies_here.CopiesAtPeers.short", made)

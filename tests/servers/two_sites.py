@@ -77,16 +77,21 @@ class TwoSites:
             own = self._sections(name, authority, key, ports[name])
             self._sites[name] = Service(self._folder / name, self._cameras.get(name, {}), **own)
         try:
-            for name in NAMES:
-                await self._stack.enter_async_context(self._sites[name])
-            await asyncio.gather(*(asyncio.to_thread(start_retention, site) for site in self._sites.values()))
+            begun = await asyncio.gather(*map(self._begun, self._sites.values()), return_exceptions=True)
+            for error in filter(None, begun):
+                raise error
         except BaseException:
             await self._stack.aclose()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(site.stop() for site in self._sites.values()))
         await self._stack.aclose()
+
+    async def _begun(self, site: Service) -> None:
+        await self._stack.enter_async_context(site)
+        await asyncio.to_thread(start_retention, site)
 
     # --- faults
 
@@ -159,7 +164,7 @@ def _other(name: str) -> str:
 
 
 def start_retention(site: Service) -> None:
-    """A policy that binds at once: without one nothing is known to be worth a copy."""
+    """A policy that binds at once: what is copied is what it keeps."""
     done = site.keepsight("retention", "start", "--approver", "Chen", "--review", "2099-01-01", "--zone", "UTC", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
 

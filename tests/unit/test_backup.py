@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from deploy import backup, backup_objects
 from deploy.backup import LastBackup, camera_key, opened_backup, wanted_since, write_backup
 from deploy.backup_duty import LOOK_EVERY_S, backup_rounds
-from deploy.backup_objects import backups, fetch, prune, put_backup, superfluous
+from deploy.backup_objects import BackupCard, backup_name, backups, fetch, prune, put_backup, superfluous
 from deploy.doctor import Verdict
 from deploy.doctor_backup import LATE_US, findings
 from deploy.metrics.backup import BackupMetrics
@@ -121,9 +121,10 @@ def test_no_camera_lies_where_backups_do() -> None:
 async def test_a_backup_is_never_overwritten(site: Site, tmp_path: Path) -> None:
     """Two in one second: the second one is told so."""
     (tmp_path / "x").write_bytes(b"x")
-    await put_backup(site.objects, tmp_path / "x", site=SITE, made_us=NOON_US, contents={})
+    draft = BackupCard(backup_name(NOON_US), SITE, NOON_US, 0, (), {})
+    await put_backup(site.objects, tmp_path / "x", draft)
     with pytest.raises(Conflict):
-        await put_backup(site.objects, tmp_path / "x", site=SITE, made_us=NOON_US, contents={})
+        await put_backup(site.objects, tmp_path / "x", draft)
     assert await prune(site.objects, site=SITE, keep=1, clock=site.clock) == {}
 
 

@@ -91,6 +91,18 @@ def test_footage_without_the_rebuild_is_missed(keepsight: Keepsight) -> None:
     assert {"rows gate 2026-03-14", "runs gate 2026-03-01"} <= compared(keepsight, kept)
 
 
+def test_receipts_beside_a_backup_come_back(keepsight: Keepsight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a pool of files, where all but the last of each chain are in files of their own; verification of the pool leaves them alone."""
+    monkeypatch.setattr("deploy.backup_receipts.FILE_BYTES", 1)
+    card = keepsight.json("backup", "make")
+    assert [file["last"] for file in card["receipts"]] == [1, 2]
+    kept = lose(keepsight)
+    keepsight("restore", "--from", "latest", "--yes")
+    assert "0 objects left out" in keepsight("index", "rebuild").stdout
+    assert compared(keepsight, kept) == RECORDS
+    assert keepsight.json("verify", Level.SIZE, "--from", "2026-03-14", "--to", "2026-03-14")[0]["findings"] == []
+
+
 def test_a_file_does_as_well(keepsight: Keepsight, tmp_path: Path) -> None:
     """Written to a file for its owner only, which is not overwritten, and restored from it."""
     file = tmp_path / "away.sqlite"

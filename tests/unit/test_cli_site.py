@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from replication.guests import Guests
 from replication.site_record import SiteSeen, write_site
 from segments.clock import US_PER_S, SystemClock
 from segments.ports import Index
-from segments.takeover import Taken, Takeover, read_takeover, told_home, write_taken
-from tests.builders import a_camera
+from segments.takeover import Taken, Takeover, read_takeover, told_home, write_taken, write_takeover
+from tests.builders import a_camera, a_row
 from tests.command_line import Keepsight
 from tests.fakes import SteppedClock
 from tests.peer_site import PeerSite
@@ -56,7 +57,7 @@ def keepsight(tmp_path: Path) -> Keepsight:
     key = tmp_path / "harbour.key"
     key.write_text("k" * 40)
     key.chmod(0o600)
-    made.configure(f'[sites.harbour]\nurl = "https://harbour.example.org:8482"\nkey_file = "{key}"\n')
+    made.configure(f'[sites.harbour]\nurl = "https://127.0.0.1:9"\nkey_file = "{key}"\n')
 
     async def cameras(index: Index) -> None:
         await index.add_camera(a_camera("gate", tier=""))
@@ -80,12 +81,32 @@ def test_a_site_is_taken_over_and_given_back(keepsight: Keepsight) -> None:
     assert (takeover.by, takeover.reason, takeover.cameras, told_home(takeover)) == ("Lin", "the harbour burns", (), ())
     assert keepsight.json("site", "show", "harbour")["takeover"]["by"] == "Lin"
     assert "already, by Lin" in keepsight.refused("site", "take-over", "harbour", *WHY, "--yes", code=2)
-    assert "does not answer" in keepsight.refused("site", "give-back", "harbour", "--yes", code=2)
+    assert "does not answer" in keepsight.refused("site", "give-back", "harbour", "--yes", "--now", code=2)
     heard(keepsight, 1)
-    keepsight("site", "give-back", "harbour", "--by", "Wu", "--yes")
+    keepsight("site", "give-back", "harbour", "--by", "Wu", "--yes", "--now")
     given = takeover_of(keepsight)
     assert given is not None
     assert (given.given_back_by, told_home(given)) == ("Wu", None)
+
+
+def test_a_give_back_waits_until_the_site_has_all(keepsight: Keepsight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given back at once; a site that cannot be asked meanwhile is a finding, said before and after. Given again it only waits."""
+    monkeypatch.setattr("deploy.demo.LEAST_S", 1)
+    keepsight("site", "take-over", "harbour", *WHY, "--yes")
+    row = a_row(camera="quay-1", run="home-a-50-1", start_us=SystemClock().now_us())
+    indexed(keepsight, lambda index: index.publish_many([row]))
+    heard(keepsight, 1)
+    said = keepsight("site", "give-back", "harbour", "--yes", "--within", "1s", code=1)
+    assert "cannot be told" in said.stderr
+    assert "has its cameras back" in said.stdout
+    assert "cannot be told" in said.stdout
+    ended = takeover_of(keepsight)
+    assert ended is not None
+    indexed(keepsight, lambda index: write_takeover(index, replace(ended, ended_us=ended.given_back_us + 1), before=ended))
+    again = keepsight("site", "give-back", "harbour", "--within", "1s", code=1)
+    assert "has its cameras back" not in again.stdout
+    assert "no camera of site 'harbour' is recorded here" in keepsight.refused("site", "give-back", "harbour", "--now", code=2)
+    assert "--within '1 hour' is no duration" in keepsight.refused("site", "give-back", "harbour", "--within", "1 hour", code=2)
 
 
 def test_a_share_or_some_cameras_are_taken_over(keepsight: Keepsight) -> None:
@@ -104,6 +125,8 @@ def test_a_share_or_some_cameras_are_taken_over(keepsight: Keepsight) -> None:
 def test_unknown_sites_and_empty_reasons_are_refused(keepsight: Keepsight) -> None:
     """With a sentence that says what there is."""
     assert "there are harbour" in keepsight.refused("site", "show", "island", code=2)
+    assert "there are harbour" in keepsight.refused("drill", "island", "--report", str(keepsight.folder / "reports"), "--yes", code=2)
+    assert not (keepsight.folder / "reports").exists()
     assert "--reason is empty" in keepsight.refused("site", "take-over", "harbour", "--reason", " ", "--yes", code=2)
     assert "no camera of site 'harbour' is recorded here" in keepsight.refused("site", "give-back", "harbour", code=2)
 
@@ -117,6 +140,10 @@ def test_sites_are_listed_with_what_is_wrong(keepsight: Keepsight) -> None:
     indexed(keepsight, lambda index: write_taken(index, Taken("harbour", ("gate",), 1), before=None))
     assert keepsight.json("site", "list")[0]["taken"]["cameras"] == ["gate"]
     assert "1 cameras" in keepsight("site", "list").stdout
+    seen = SiteSeen("harbour", heard_us=SystemClock().now_us(), conflicts=("gate",))
+    indexed(keepsight, lambda index: write_site(index, seen))
+    said = " ".join(keepsight("site", "list", code=1).stdout.split())
+    assert all(word in said for word in ("not", "copied:", "gate"))
 
 
 def test_a_camera_of_another_site_is_changed_there(keepsight: Keepsight) -> None:
@@ -132,7 +159,9 @@ def test_a_drill_without_footage_is_a_finding_and_is_undone(keepsight: Keepsight
     monkeypatch.setattr(cli_drill, "UPLOADED_S", 0)
     monkeypatch.setattr("deploy.demo.LEAST_S", 1)
     folder = keepsight.folder / "reports"
-    keepsight("drill", "harbour", "--share", "0.2", "--for", "1s", "--report", str(folder), "--yes", code=1)
+    said = keepsight("drill", "harbour", "--share", "0.2", "--for", "1s", "--report", str(folder), "--yes", code=1).stderr
+    assert "another key of the camera passwords" in said
+    assert "stops recording" not in said
     (written,) = folder.glob("*.json")
     report = json.loads(written.read_text())
     assert (report["failed"], len(report["cameras"]), report["rto_s"]["max"]) == (2, 2, None)

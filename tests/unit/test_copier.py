@@ -20,7 +20,7 @@ from segments.model import Batch, BatchState, Row, RowPosition
 from tests.builders import NOON_US, a_camera
 from tests.copy_sites import CopySite, closing_of, footage, two_sites
 from tests.fakes import Died, Life
-from tests.retention_builders import a_gone, a_hold, a_receipt, write_hold
+from tests.retention_builders import a_gone, a_hold, a_policy, a_receipt, write_hold, write_policy
 
 ROWS = footage()
 
@@ -38,7 +38,7 @@ async def _life(folder: Path, calls: int | None, settings: CopySettings) -> Copy
     except* Died:
         pass
     site.life = Life()
-    await site.run(site.copier(), hours=2)
+    await site.run(site.copier(), least_s=120)
     return site
 
 
@@ -191,6 +191,10 @@ class Forgetful:
         """All of it."""
         return {row.position for row in rows}
 
+    async def may_keep(self, camera: str, day: date) -> bool:
+        """Some of any."""
+        return True
+
     async def held(self, camera: str, rows) -> Collection[RowPosition]:
         """None of it."""
         return ()
@@ -231,8 +235,12 @@ async def test_what_is_past_its_term_here_is_not_asked_for_unless_held(tmp_path:
     """A site with shorter terms, or one that was set up anew; what a hold of here covers comes all the same."""
     old = footage(start_us=NOON_US - 400 * US_PER_DAY)
     site = await two_sites(tmp_path, old)
+    asked: list[str] = []
+    site.peer.before = asked.append
     await site.run(site.copier())
     assert await site.rows(old[0]) == []
+    assert "digests" in asked
+    assert not {"hours", "rows"}.intersection(asked)  # it differs for ever, and costs no more than its digest each time
     await write_hold(site.index, a_hold(start_us=old[1].start_us, end_us=old[1].end_us))
     await site.run(site.copier(), hours=0.2)
     assert [row.counter for row in await site.rows(old[0])] == [1]
@@ -314,9 +322,11 @@ async def test_more_than_fits_is_found_again(tmp_path: Path) -> None:
     assert await site.same_as_source(yard[0])
 
 
-async def test_without_a_policy_nothing_is_copied(tmp_path: Path) -> None:
+async def test_by_policies_that_contradict_each_other_nothing_is_copied(tmp_path: Path) -> None:
     """It is not known what is to be kept: that is said, and nothing is guessed."""
     site = CopySite(tmp_path)
+    await write_policy(site.index, a_policy(version=1, binds_us=NOON_US))
+    await write_policy(site.index, a_policy(version=2, binds_us=NOON_US - US_PER_DAY))
     await site.source.keep(ROWS)
     await site.run(site.copier(), hours=0.2)
     assert await site.keys() == set()

@@ -24,6 +24,8 @@ from segments.clock import US_PER_DAY
 from segments.hold import HOLDS
 from segments.record import new_record
 from segments.stores.memory_index import MemoryIndex
+from segments.tier import Term
+from tests.builders import NOON_US
 from tests.peer_over import PeerOver, as_peers
 from tests.retention_builders import a_policy, write_hold
 from tests.sweep_site import DAY, DUE_US, Site, a_site, footage
@@ -68,11 +70,23 @@ async def verdicts(site: Site, copies: Copies) -> list[Why]:
     return [verdict.why for _, verdict in (await plan(site.index, looked, "gate", DAY, await site.rows())).verdicts]
 
 
-@pytest.mark.parametrize(("has", "goes"), [(Has.HERE, 3), (Has.GONE, 3), (Has.MISSING, 0)])
+@pytest.mark.parametrize(("has", "goes"), [(Has.HERE, 3), (Has.GONE, 3), (Has.EARLY, 3), (Has.MISSING, 0)])
 async def test_what_is_due_goes_once_its_copy_stands(has: Has, goes: int) -> None:
-    """Or was there and has lived its life."""
+    """Or was there; both sites may delete it at the same time."""
     site = await a_copied_site()
     assert await deleted(site, peers_of(site, b=a_peer(usually=has))) == goes
+
+
+@pytest.mark.parametrize(("has", "goes"), [(Has.HERE, True), (Has.GONE, True), (Has.EARLY, False), (Has.MISSING, False)])
+async def test_nothing_goes_early_that_went_early_elsewhere(has: Has, goes: bool) -> None:
+    """Its pool needs the room: another site that needed it, too, may have deleted it because it is here. What was due there may go."""
+    site = await a_copied_site(now_us=NOON_US + 50 * US_PER_DAY)
+    tier = replace(two_copies().tiers["general"], keep_for=Term(days=90), ceiling=Term(days=97))
+    longer = replace(a_policy(version=3), tiers={**two_copies().tiers, "general": tier})
+    await site.index.put_record(new_record(POLICIES, "3", policy_values(longer)))
+    looked = await look(site.index, site.clock, lambda: {("gate", DAY)}, peers_of(site, b=a_peer(usually=has)))
+    found = await plan(site.index, looked, "gate", DAY, await site.rows())
+    assert [verdict.why for _, verdict in found.verdicts] == [Why.PRESSURE if goes else Why.KEPT] * 3
 
 
 async def test_a_missing_copy_is_waited_for_until_the_ceiling() -> None:

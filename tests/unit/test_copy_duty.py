@@ -84,6 +84,17 @@ async def test_a_site_that_fails_holds_up_no_other(tmp_path: Path, fault: str, c
     assert {key.split("/")[0] for key in await keys_of(parts)} == {"yard", "gate"}
 
 
+@pytest.mark.parametrize(("late_s", "every_s"), [(900, 30), (20, 10)])
+async def test_how_copies_stand_is_told_before_they_are_late(tmp_path: Path, late_s: int, every_s: int) -> None:
+    """Each half minute, or twice within the time after which a copy is late."""
+    settings = settings_of(tmp_path, north={})
+    settings = settings.model_copy(update={"replication": settings.replication.model_copy(update={"late_s": late_s})})
+    parts = await parts_of(settings, await peers_with(north=footage()))
+    await CopyRounds(DUTY, parts).round()
+    assert isinstance(parts.clock, HandClock)
+    assert {30, 10} & set(parts.clock.slept_s) == {every_s}
+
+
 async def test_a_shard_copies_its_own_cameras(tmp_path: Path) -> None:
     """All shards together copy all, each camera once."""
     rows = [row for n in range(12) for row in footage(1, camera=f"c{n}")]

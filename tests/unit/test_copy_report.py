@@ -203,7 +203,7 @@ async def a_told_index(index: Records, now_us: int, *, late: bool = True) -> Non
         since_us = now_us - (1000 if late else 100) * S
         wish = Wish(a_row(start_us=since_us, size=500, camera=f"quay{shard}"), a_camera(), 0, committed_us=since_us)
         rpo = {3: Rpo(10, 1, Spread(60 * S, 90 * S, (100 + shard) * S), f"worst{shard}")}
-        await ledger.flush([wish], 0, rpo)
+        await ledger.flush([wish], 3 + shard, rpo)
 
 
 async def test_metrics_tell_all_shards_together() -> None:
@@ -220,6 +220,7 @@ async def test_metrics_tell_all_shards_together() -> None:
     assert told("copy_wanted_segments", **{"class": "3"}) == 2
     assert told("copy_wanted_bytes", **{"class": "3"}) == 1000
     assert told("copy_late_segments", **{"class": "3"}) == 2
+    assert told("copy_differing_camera_days") == 7
     assert told("copy_lag_seconds", **{"class": "3"}) == 1010
     assert told("copied_bytes_total", **{"class": "3"}) == 8000
     assert told("copy_delay_seconds_count", **{"class": "3"}) == 8
@@ -227,7 +228,7 @@ async def test_metrics_tell_all_shards_together() -> None:
     assert told("copy_delay_seconds_bucket", **{"class": "3"}, le="+Inf") == 8
     assert told("copy_delay_seconds_sum", **{"class": "3"}) == 2 * 5555
     assert told("copy_rpo_seconds", **{"class": "3"}, quantile="1") == 101
-    assert len(list(text_string_to_metric_families(generate_latest(registry).decode()))) == 9
+    assert len(list(text_string_to_metric_families(generate_latest(registry).decode()))) == 10
 
     await metrics.sample(index, supervises=False)
     assert told("copy_told_timestamp_seconds") is None
@@ -297,7 +298,7 @@ def test_lag_tells_what_is_behind(keepsight: Keepsight) -> None:
     keepsight("site", "lag")
     put(keepsight, lambda stores: a_told_index(stores.index, SystemClock().now_us() - 400 * S, late=False))
     assert "has told nothing since" in keepsight("site", "lag", code=1).stderr
-    assert "nothing is copied from 'south'" in keepsight.refused("site", "lag", "south", code=2)
+    assert "no site 'south' is in the settings" in keepsight.refused("site", "lag", "south", code=2)
 
 
 def test_the_report_comes_in_three_forms(keepsight: Keepsight, tmp_path: Path) -> None:

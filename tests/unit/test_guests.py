@@ -8,7 +8,7 @@ import pytest
 
 from replication import guests
 from replication.guests import EMPTIED, Guests
-from segments.errors import TryAgain
+from segments.errors import DataDamaged, TryAgain
 from segments.model import Camera
 from segments.shards import bucket_of
 from segments.stores.memory_index import MemoryIndex
@@ -161,3 +161,32 @@ async def test_an_end_halfway_leaves_what_the_next_look_mends(two: Two) -> None:
     await two.harbour.index.remove_credential("quay")
     await two.guests.follow()
     assert await two.ours.credential("quay") is None
+
+
+async def test_a_bucket_that_makes_no_sense_holds_up_no_other(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than are read in a round: the others are followed, what was known of these stays, and it is told until they change."""
+    named = {}
+    for number in range(2000):
+        named.setdefault(bucket_of(f"c{number}"), f"c{number}")
+    first, *others = (named[bucket] for bucket in sorted(named))
+    await two.has(a_camera(first))
+    await two.guests.follow()
+    await two.has(*(a_camera(camera) for camera in others))
+    bad = {bucket_of(camera) for camera in (first, *others[: guests.BUCKETS_A_ROUND])}
+    cameras_in = two.harbour.cameras_in
+
+    async def read(bucket: int):
+        if bucket in bad:
+            raise DataDamaged("that is no camera")
+        return await cameras_in(bucket)
+
+    monkeypatch.setattr(two.harbour, "cameras_in", read)
+    two.guests.forget()
+    found = [await two.guests.follow() for _ in range(len(named) // guests.BUCKETS_A_ROUND + 1)][-1]
+    assert set(await two.ids()) == {first, *others[guests.BUCKETS_A_ROUND :]}
+    assert "that is no camera" in found.finding
+    bad.clear()
+    two.guests.forget()
+    while not (found := await two.guests.follow()).is_whole:
+        pass
+    assert (set(await two.ids()), found.finding) == ({first, *others}, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from retention.rules import standing_holds
 from retention.signed import Signed
 from segments.clock import US_PER_DAY, US_PER_S, day_start_us, iso
 from segments.errors import Conflict, DataDamaged, TryAgain
-from segments.hold import HOLDS, HoldAtSite, Stretch, hold_of
+from segments.hold import HOLDS, Hold, HoldAtSite, Stretch, hold_of
 from segments.model import BatchState
 from segments.stores.memory_index import MemoryIndex
 from tests.builders import NOON_US, a_batch, a_camera, some_rows
@@ -161,6 +161,28 @@ async def test_what_came_too_late_elsewhere_is_logged_there(caplog: pytest.LogCa
     assert await merge([a_hold()]) == [GONE]
     assert "holds.came-too-late: h1: 1 stretches" in caplog.text
     assert await merge([a_hold()]) == ()
+
+
+async def test_what_is_told_again_later_changes_nothing() -> None:
+    """A request that is sent a second time, to a process that has not seen its nonce, brings no lifted or shortened hold back."""
+    here, there = await an_index(), await an_index()
+    told: list[list[Hold]] = []
+
+    class Overheard(PeerOver):
+        async def tell_holds(self, holds: Sequence[Hold]) -> Sequence[Stretch] | None:
+            told.append(list(holds))
+            return await super().tell_holds(holds)
+
+    sites = HoldsAtPeers(as_peers(b=Overheard(there)))
+    hold_id = (await place(ORDER, index=here, now_us=NOW_US, sites=sites)).hold.id
+    await extend(hold_id, BY_LI, index=here, end_us=NOW_US, sites=sites)
+    await lift(hold_id, BY_LI, index=here, sites=sites)
+    before = await there.records(HOLDS)
+    assert len(told) == 3
+    for holds in told:
+        assert await MergedHolds(there, lambda: NOW_US)(holds) == ()
+    assert await there.records(HOLDS) == before
+    assert await standing_holds(there) == []
 
 
 async def test_who_places_a_hold_reads_what_it_came_too_late_for_elsewhere() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.keeping import MOST_HELD_DAYS, RetentionKeeping
+from retention.policy import Policy
 from segments.clock import US_PER_DAY
 from segments.errors import BadInput
 from segments.model import Batch, BatchState, Partition
@@ -43,6 +44,20 @@ async def test_footage_within_its_term_is_kept() -> None:
     await write_hold(index, a_hold(start_us=ROWS[1].start_us, end_us=ROWS[1].end_us))
     assert await keeping(index, 400).kept("gate", DAY, ROWS) == {ROWS[1].position}
     assert await keeping(index, 400).held("gate", ROWS) == {ROWS[1].position}
+
+
+async def test_a_day_of_which_nothing_can_be_kept_is_known_by_itself() -> None:
+    """Until all that could start in it is past its term; a hold of some of it is enough, one of another day is not."""
+    index = await an_index()
+    assert await keeping(MemoryIndex()).may_keep("gate", DAY)
+    for days in range(0, 60, 3):
+        if await keeping(index, days).kept("gate", DAY, ROWS):
+            assert await keeping(index, days).may_keep("gate", DAY)
+    assert not await keeping(index, 400).may_keep("gate", DAY)
+    await write_hold(index, a_hold(id="hold-0", start_us=ROWS[1].start_us - 3 * US_PER_DAY, end_us=ROWS[1].start_us - 2 * US_PER_DAY))
+    assert not await keeping(index, 400).may_keep("gate", DAY)
+    await write_hold(index, a_hold(start_us=ROWS[1].start_us, end_us=ROWS[1].end_us))
+    assert await keeping(index, 400).may_keep("gate", DAY)
 
 
 async def test_what_the_pool_has_no_room_for_is_not_fetched() -> None:
@@ -91,10 +106,24 @@ async def test_a_batch_that_ends_meanwhile_is_seen_by_its_receipt() -> None:
     assert await keeping(Ending()).kept("gate", DAY, ROWS) == ALL - {ROWS[0].position}
 
 
-async def test_without_a_policy_it_is_not_known() -> None:
-    """BadInput, as the sweep has it."""
+@pytest.mark.parametrize("announced", [(), (a_policy(binds_us=NOON_US + 7 * US_PER_DAY),)], ids=["none", "announced"])
+async def test_until_a_policy_binds_all_is_kept(announced: tuple[Policy, ...]) -> None:
+    """Nothing is deleted here before, so a new site has copies from its first minute; but for what was deleted here once."""
+    index = MemoryIndex()
+    for policy in announced:
+        await write_policy(index, policy)
+    assert await keeping(index).kept("gate", DAY, ROWS) == ALL
+    await index.put_receipt(a_receipt(segments=(a_gone(ROWS[0]),), day=DAY))
+    assert await keeping(index).kept("gate", DAY, ROWS) == ALL - {ROWS[0].position}
+
+
+async def test_policies_that_contradict_each_other_decide_nothing() -> None:
+    """BadInput, as the sweep has it: one binds, and a later one would bind before it."""
+    index = MemoryIndex()
+    await write_policy(index, a_policy(version=1, binds_us=NOON_US))
+    await write_policy(index, a_policy(version=2, binds_us=NOON_US - US_PER_DAY))
     with pytest.raises(BadInput):
-        await keeping(MemoryIndex()).kept("gate", DAY, ROWS)
+        await keeping(index).kept("gate", DAY, ROWS)
 
 
 async def test_rules_are_read_anew_after_some_seconds() -> None:

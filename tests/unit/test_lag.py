@@ -190,6 +190,17 @@ async def test_all_cameras_have_their_turn() -> None:
     assert len(asked) == 150
 
 
+async def test_cameras_that_come_to_be_known_are_measured_in_the_next_look() -> None:
+    """Where there were none: the archive is not waited for."""
+    index = MemoryIndex()
+    watch = await _watch(_Live(footage(2, start_us=NOON_US - 120 * S)), index=index)
+    await watch.look()
+    assert watch.summary() == {}
+    await index.add_camera(a_camera(home="north"))
+    await watch.look()
+    assert watch.summary()[3].cameras == 1
+
+
 async def test_a_source_that_does_not_answer_makes_it_grow() -> None:
     """Nothing more comes here; what was measured stays as it was but for the time since, however long; it is measured again later."""
     index, clock, site = MemoryIndex(), HandClock(), FootageSite()

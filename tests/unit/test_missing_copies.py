@@ -9,7 +9,7 @@ import pytest
 
 from retention.breaches import breaches, note_pressure
 from retention.copies import NO_COPIES, Copies
-from retention.missing_copies import COPIED_FOR_S, MISSING_FOR_S, MissingCopies
+from retention.missing_copies import KNOWN_FOR_S, MissingCopies
 from retention.policies import POLICIES
 from retention.policy_record import policy_values
 from retention.pressed import none_missing, pressed_days
@@ -36,12 +36,14 @@ class SaidCopies:
     missing: int = 0
     unheard: str = ""
     asked: int = 0
+    early: bool | None = None
 
     async def hear(self, _within_s: float = 0.0) -> Mapping[str, str]:
         return {"b": self.unheard} if self.unheard else {}
 
-    async def short(self, _camera: str, _day: object, rows: list[Row], _copies: int) -> Mapping[RowPosition, str]:
+    async def short(self, _camera: str, _day: object, rows: list[Row], _copies: int, *, early: bool) -> Mapping[RowPosition, str]:
         self.asked += 1
+        self.early = early
         return {row.position: "it waits for its copy at b" for row in rows[: self.missing]}
 
 
@@ -69,6 +71,7 @@ async def test_what_has_its_copies_goes_early() -> None:
         site, said = await a_pressed_site(copies), SaidCopies()
         pressure = await looked(site, said)
         assert (pressure.chosen, pressure.breaches, said.asked) == ({("gate", DAY)}, [], asked)
+        assert said.early is (True if asked else None)
 
 
 @pytest.mark.parametrize("missing", [3, 1])
@@ -111,18 +114,19 @@ async def test_what_is_due_and_waits_gives_no_room_either_until_its_ceiling() ->
     site, said = await a_pressed_site(), SaidCopies(3)
     site.clock.start_us = day_start_us(DAY) + 93 * US_PER_DAY
     assert [breach.waiting for breach in (await looked(site, said)).breaches] == [(("gate", DAY),)]
+    assert said.early is False
     site.clock.start_us = day_start_us(DAY) + 120 * US_PER_DAY
     assert (await looked(site, said)).breaches == []
 
 
 async def test_answers_are_remembered_for_a_while() -> None:
-    """A camera-day that misses a copy is asked about once an hour, one that has them once a day."""
+    """A camera-day is asked about once an hour, whether it misses a copy or not: other sites may need room, too, and delete theirs."""
     site, said = await a_pressed_site(), SaidCopies(3)
     missing = MissingCopies(site.index, said, site.clock)
-    for passes_s, asked in ((0.0, 1), (MISSING_FOR_S - 1, 1), (2.0, 2)):
+    for passes_s, asked in ((0.0, 1), (KNOWN_FOR_S - 1, 1), (2.0, 2)):
         site.clock.start_us += int(passes_s * US_PER_S)
         assert (bool((await looked(site, missing)).breaches), said.asked) == (True, asked)
     said.missing = 0
-    for passes_s, asked in ((MISSING_FOR_S + 1, 3), (COPIED_FOR_S - 1, 3), (2.0, 4)):
+    for passes_s, asked in ((KNOWN_FOR_S + 1, 3), (KNOWN_FOR_S - 1, 3), (2.0, 4)):
         site.clock.start_us += int(passes_s * US_PER_S)
         assert (bool((await looked(site, missing)).breaches), said.asked) == (False, asked)

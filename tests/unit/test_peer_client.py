@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from replication import peer_client, wire
+from replication import byte_streams, peer_client, wire
 from replication.byte_streams import Opened
 from replication.peer_client import PeerClient
 from replication.ports import PROTOCOL, Hello, Named
@@ -101,11 +101,12 @@ async def test_answers_that_cannot_be_are_damage(answer: Any) -> None:
 
 
 async def test_answers_to_other_questions_are_damage() -> None:
-    """A run of another camera, fewer answers than questions, a camera of a home of its own."""
+    """A run of another camera, or another run, fewer answers than questions, a camera of a home of its own."""
     run = {"camera": "door", "id": RUN, "start_us": 0, "last_us": 0, "init": "", "codecs": "", "width": 0, "height": 0}
-    async with lying(says(run)) as (client, _):
-        with pytest.raises(DataDamaged):
-            await client.run("gate", RUN)
+    for wrong in ({}, {"camera": "gate", "id": f"{RUN}0"}):
+        async with lying(says(run | wrong)) as (client, _):
+            with pytest.raises(DataDamaged):
+                await client.run("gate", RUN)
     async with lying(says(["here"])) as (client, _):
         with pytest.raises(DataDamaged):
             await client.has("gate", DAY, [Named(RowPosition(NOON_US, RUN, n), "0" * 64) for n in range(2)])
@@ -335,13 +336,14 @@ async def test_a_wrong_key_is_refused_and_never_told(tmp_path: Path, caplog: pyt
     assert KEY not in said
 
 
-async def test_a_reader_that_leaves_lets_go(tmp_path: Path) -> None:
+async def test_a_reader_that_leaves_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes that nobody reads to their end do not hold a connection: many more than there are can be begun."""
+    monkeypatch.setattr(byte_streams, "AT_ONCE", 2)
     site = AskedSite()
     row, data = await site.keep(6 << 20)
-    async with served(site, tmp_path) as (url, ca_file):
+    async with served(site, tmp_path, objects=4) as (url, ca_file):
         client = a_client(url, ca_file)
-        for _ in range(80):
+        for _ in range(10 * byte_streams.AT_ONCE):
             found = await client.read(row)
             assert data.startswith(await anext(found.pieces))
             await found.pieces.aclose()

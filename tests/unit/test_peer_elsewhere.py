@@ -128,6 +128,21 @@ async def test_many_questions_wait_for_one_another(sites: Sites, monkeypatch: py
     assert all(each.away == {"b"} for each in said)
 
 
+async def test_a_site_that_is_asked_too_much_is_not_away(sites: Sites, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers in time those that come to it; those that find no place do without it, and the next is asked as before."""
+    monkeypatch.setattr(elsewhere, "ANSWER_S", 0.4)
+    answer = sites.b._answer
+
+    async def slowly(question: str) -> None:
+        await answer(question)
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(sites.b, "_answer", slowly)
+    said = await asyncio.gather(*(sites.seen.segments("gate", SPAN) for _ in range(3 * QUESTIONS_AT_ONCE)))
+    assert QUESTIONS_AT_ONCE <= sum(not each.away for each in said) < len(said)
+    assert not (await sites.seen.segments("gate", SPAN)).away
+
+
 async def test_what_may_be_where_nobody_answers_is_not_nowhere(sites: Sites) -> None:
     """Not found if all say so; else to be asked for again."""
     missing = a_row(counter=9)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from segments.clock import US_PER_S
+from segments.clock import US_PER_S, iso
 from segments.coverage import Facts, Gap, coverage
 from segments.model import CameraState, Cause, Span, StateChange
 from segments.takeover import ALONE, Standing, Taken, Takeover, recorded_elsewhere, write_taken, write_takeover
@@ -66,6 +66,20 @@ async def test_the_timeline_says_so(known: bool) -> None:
     if known:
         await write_taken(two.api.index, taken(), before=None)
     assert await two.spans(0, 180) == [(0, 120, ["home"]), (120, 180, "elsewhere" if known else "unknown")]
+
+
+async def test_a_camera_that_was_given_back_is_elsewhere_again() -> None:
+    """Its state says so, and since when, not what its recorder here said last; so does one of ours that another site has taken."""
+    two = Two()
+    for camera in (GUEST, replace(OURS, id="door")):
+        await two.api.index.add_camera(camera)
+        await two.api.index.put_state(StateChange(camera.id, NOON_US, CameraState.CONNECTING, Cause.DISABLED, "taken out"))
+    await write_takeover(two.api.index, takeover(ended_us=NOW_US - 1), before=None)
+    shown = {each["id"]: each["state"] for each in (await two.get("cameras")).json()["cameras"]}
+    elsewhere = {"state": "stopped", "cause": "elsewhere", "since": iso(NOW_US - 1), "detail": ""}
+    assert (shown["gate"], shown["door"]["cause"]) == (elsewhere, "disabled")
+    await write_taken(two.api.index, taken(cameras=("door",)), before=None)
+    assert (await two.get("cameras/door")).json()["state"]["cause"] == "elsewhere"
 
 
 async def test_a_guest_that_was_never_recorded_here_is_elsewhere() -> None:

@@ -13,8 +13,9 @@ from retention.report import MOST_DAYS_BACK, Order, Report, retention_report
 from retention.report_tables import COLUMNS, as_csv, as_json
 from segments.errors import BadInput
 from segments.stores.memory_index import MemoryIndex
+from segments.takeover import Taken, write_taken
 from tests.builders import a_camera
-from tests.reported_site import NAMES, NOW_US, TODAY, Site
+from tests.reported_site import NAMES, NOW_US, TODAY, Site, at
 
 FEBRUARY = Order(date(2026, 2, 1), date(2026, 3, 1), site="home", by="Li")
 HOUR_S = 3600.0
@@ -74,6 +75,27 @@ async def test_the_days_asked_for_are_complete_but_for_what_was_lost(index: Memo
         "off": "disabled",
     }
     assert cameras["away"]["online"] == {"online_s": 13 * 24 * HOUR_S, "observed_s": FEBRUARY_S, "unobserved_s": 0, "rate": 13 / 28}
+
+
+async def test_what_another_site_was_to_record_says_so(index: MemoryIndex) -> None:
+    """Where it is not here, it is lacking and lost here with that cause, and not observed; one that is switched off lacks nothing."""
+    taken = Taken("north", ("away",), at(date(2026, 2, 5)), ended_us=at(date(2026, 2, 16)))
+    await write_taken(index, taken, before=None)
+    await index.add_camera(a_camera("guest", tier="", home="north", added_us=at(date(2025, 12, 31))))
+    await index.add_camera(a_camera("idle", tier="", home="north", added_us=at(date(2025, 12, 31)), enabled=False))
+    cameras = {line["camera"]: line for line in (await as_values(index))["cameras"]}
+    assert cameras["away"]["missing"] == {"elsewhere": 4 * 24 * HOUR_S}
+    assert cameras["away"]["lost"] == {"camera-away": 4 * 24 * HOUR_S, "elsewhere": 11 * 24 * HOUR_S}
+    seen_s = 17 * 24 * HOUR_S
+    assert cameras["away"]["online"] == {
+        "online_s": 13 * 24 * HOUR_S,
+        "observed_s": seen_s,
+        "unobserved_s": FEBRUARY_S - seen_s,
+        "rate": 13 / 17,
+    }
+    assert (cameras["guest"]["depth_days"], cameras["guest"]["missing"]) == (0, {"elsewhere": 30 * 24 * HOUR_S})
+    assert cameras["guest"]["online"]["observed_s"] == 0
+    assert (cameras["idle"]["required_days"], cameras["idle"]["not_required"]) == (0, "disabled")
 
 
 async def test_rates_are_the_sums_of_their_cameras(index: MemoryIndex) -> None:

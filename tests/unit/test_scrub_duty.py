@@ -70,7 +70,7 @@ def keep(keepsight: Keepsight, lost: int) -> tuple[MemoryIndex, Shelf]:
 
 
 def test_the_command_finds_and_heals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without another site it names what is damaged and ends with 1; with one it heals, and all is well; other days are left out."""
+    """Alone it names what is damaged and ends with 1; with a site it heals, and all is well. Where there is nothing it says so."""
     keepsight = Keepsight(tmp_path)
     other, shelf = keep(keepsight, lost=2)
     alone = keepsight("scrub", "run", "gate", "--json", code=Exit.FINDINGS)
@@ -86,7 +86,9 @@ def test_the_command_finds_and_heals(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("deploy.peers.open_peers", peers)
     day = a_row().day
-    assert "0 segments read" in keepsight("scrub", "run", "gate", str(date.fromordinal(day.toordinal() + 1))).stdout
+    tomorrow = date.fromordinal(day.toordinal() + 1)
+    assert f"'gate' is stored here of {tomorrow}" in keepsight("scrub", "run", "gate", str(tomorrow), code=Exit.BAD_INPUT).stderr
+    assert "'gaet' is stored here" in keepsight("scrub", "run", "gaet", code=Exit.BAD_INPUT).stderr
     healed = keepsight("scrub", "run", "gate", str(day)).stdout
     assert ("2 healed" in healed, "no footage is known" in healed) == (True, True)
     keepsight("scrub", "status")

@@ -52,7 +52,7 @@ async def test_cameras_of_other_sites_are_recorded_while_they_are_taken_over(pla
     await place.pass_(6)
     assert recorder.cameras == ["gate", "quay"]
     assert recorder.epoch == (await place.lease()).epoch == 1_001
-    await place.pass_(20)
+    await place.pass_(10)
     assert recorder.epoch == 1_001
     await write_takeover(place.index.inner, a_takeover(ended_us=1), before=a_takeover())
     await place.pass_(6)
@@ -78,7 +78,7 @@ async def test_an_epoch_that_cannot_be_reached_is_asked_for_once(place: Site) ->
     await place.pass_(6)
     epoch = recorder.epoch
     assert epoch < 1_000
-    await place.pass_(20)
+    await place.pass_(10)
     assert recorder.epoch == epoch
     assert recorder.cameras == ["gate", "quay"]
 

@@ -13,8 +13,9 @@ from replication.own_digests import IndexDigests
 from replication.walk import EMPTY_DAYS, FIRST_DAYS, SLOW_S, Cursor, Walk, cursor_of
 from segments.clock import US_PER_DAY
 from segments.errors import TryAgain
-from segments.model import Partition
+from segments.model import Camera, Partition
 from segments.ports import Page
+from segments.shards import bucket_of
 from segments.stores.memory_index import MemoryIndex
 from tests.builders import NOON_US, a_camera, a_row
 from tests.clocks import HandClock
@@ -151,3 +152,20 @@ async def test_evidence_is_compared_first() -> None:
 
     walk = Walk(CopyShard("north"), peer=peer, here=IndexDigests(index), index=index, clock=peer.clock, held_days=held_days)
     assert await walk.next() == Partition("c0000", old[0].day)
+
+
+async def test_only_buckets_with_cameras_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard reads its own of those that were ever written to, and all shards together read each of them once."""
+    _, peer, index = await a_walk(cameras=5)
+    read: list[int] = []
+    cameras_in = index.cameras_in
+
+    async def noted(bucket: int) -> Sequence[Camera]:
+        read.append(bucket)
+        return await cameras_in(bucket)
+
+    monkeypatch.setattr(index, "cameras_in", noted)
+    shards = [Walk(CopyShard("north", n, 3), peer=peer, here=IndexDigests(index), index=index, clock=peer.clock) for n in range(3)]
+    found = [camera.id for walk in shards for camera in await walk.cameras()]
+    assert sorted(found) == [f"c{number:04}" for number in range(5)]
+    assert sorted(read) == sorted({bucket_of(camera) for camera in found})

@@ -18,7 +18,8 @@ from replication.ports import PROTOCOL, Hello
 from replication.wire_values import as_bytes, parsed, to_json
 from segments.errors import BadInput
 from segments.hold import FOR_EVER_US, HoldChange
-from segments.model import Sound, Span
+from segments.model import Fragment, Sound, Span
+from segments.row_codec import MAX_FRAGMENTS, encode_fragments
 from tests.builders import NOON_US, a_camera, a_run, some_rows
 from tests.retention_builders import a_hold
 
@@ -221,3 +222,48 @@ def test_holds_without_end_are_taken() -> None:
     """The one end behind the calendar that is meant so."""
     (found,) = wire_site.holds_of([to_json(a_hold(end_us=FOR_EVER_US))])
     assert found.end_us == FOR_EVER_US
+
+
+def test_tables_that_say_they_have_very_many_fragments_are_not_read() -> None:
+    """32 bytes can say ten thousand: a thousand such rows would take gigabytes; one is refused or read, as any row is."""
+    table = encode_fragments([Fragment(0, 0, 0, 0, 0)] * MAX_FRAGMENTS)
+    assert len(table) < 50
+    row = wire.row_values(ROWS[0])
+    bomb = [*row[:10], to_json(table), row[11]]
+    assert len(wire.rows_of("gate", DAY, [bomb])[0]) == 1
+    many = [bomb] * (wire.MOST_FRAGMENTS // MAX_FRAGMENTS + 1)
+    for read in (
+        lambda: wire.rows_of("gate", DAY, many),
+        lambda: wire.rows_with_runs_of("gate", {"rows": many, "runs": [to_json(a_run())]}),
+    ):
+        with pytest.raises(BadInput, match="fragments in all"):
+            read()
+
+
+def test_a_day_of_a_camera_has_not_too_many_fragments() -> None:
+    """Two a second, in segments of ten seconds."""
+    table = to_json(encode_fragments([Fragment(n, 1, 0, n, 1) for n in range(20)]))
+    rows = [[*wire.row_values(ROWS[0])[:10], table, True]] * 8640
+    assert len(wire._rows(rows)) == 8640
+
+
+@pytest.mark.parametrize("changes", [{"start_us": 0}, {"last_us": NOON_US + 30 * 366 * 86_400_000_000}, {"notes": ["x"] * 101}])
+def test_runs_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
+    """One of fifty years would be listed in six hundred months with each segment."""
+    run = to_json(a_run())
+    assert wire.run_of("gate", run) == a_run()
+    with pytest.raises(BadInput):
+        wire.run_of("gate", run | changes)
+
+
+@pytest.mark.parametrize("epoch", [wire.MOST_EPOCH + 1, 10**18 - 1, (1 << 63) - 1])
+def test_epochs_beyond_all_reason_are_refused(epoch: int) -> None:
+    """Ours would have to go on above them, and there would be no more numbers for keys."""
+    hello = Hello("north", PROTOCOL, "1", NOON_US, epoch, "k")
+    with pytest.raises(BadInput, match="epoch"):
+        wire_site.hello_of(to_json(hello))
+    if epoch < 10**18:  # else it is no run of ours
+        with pytest.raises(BadInput):
+            wire.run_id(f"north-a-{epoch}-1")
+    assert wire.run_id(f"north-a-{wire.MOST_EPOCH}-1")
+    assert wire.run_id("UPLOAD.7")
