@@ -124,7 +124,7 @@ async def _restore(settings: Settings, stores: Stores, source: str, *, yes: bool
     clock = SystemClock()
     pool = settings.replication.backup_pool
     with working_folder(settings, clock) as folder:
-        file = folder / "restore.sqlite"
+        file = folder / Path(source).name  # so errors name it
         await lay_out(source, stores.pools[pool] if pool else None, file, settings, clock)
         plan = await planned(file, stores.index, settings, clock)
         if not json:

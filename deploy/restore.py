@@ -95,7 +95,7 @@ async def _refuse_full(index: Index, before: Record | None, clock: Clock) -> Non
         found.append(f"a restore of the backup of {iso(before.values['made_us'])}")
     if found:
         raise Conflict(
-            f"this installation is not empty, there is {', '.join(found)}: stop its service and restore into a new index "
+            f"this installation is not empty (it has {', '.join(found)}): stop its service and restore into a new index "
             f"(another file or keyspace in [index]), so that nothing of it is lost"
         )
 

@@ -132,11 +132,13 @@ def test_no_secret_is_in_a_backup(keepsight: Keepsight, tmp_path: Path) -> None:
 
 
 def test_what_restore_refuses(keepsight: Keepsight, tmp_path: Path) -> None:
-    """No such backup, no name, no pool, and an answer that is not yes: nothing is written."""
+    """No such backup, no name, no backup at all, no pool, and an answer that is not yes: nothing is written."""
     kept = lose(keepsight)
     assert "no backup of site home" in keepsight.refused("restore", "--from", "latest", "--yes", code=2)
     assert "names no backup" in keepsight.refused("restore", "--from", "yesterday", "--yes", code=2)
     keepsight.refused("restore", "--from", "20260101T000000Z", "--yes", code=2)
+    (tmp_path / "notes.txt").write_text("cameras of the north gate\n" * 100)
+    assert "notes.txt is damaged, or no index" in keepsight.refused("restore", "--from", str(tmp_path / "notes.txt"), "--yes", code=1)
     kept.rename(tmp_path / "keepsight-data" / "index.sqlite")
     keepsight("backup", "make")
     lose(keepsight)
