@@ -39,6 +39,10 @@ export interface Timeline {
   readonly spans: readonly Span[];
   /** Whether each span is exact; else they are buckets of some length. */
   readonly exact: boolean;
+  /** Other sites that did not answer: what only they have is not shown. */
+  readonly sitesAway: readonly string[];
+  /** Whether what is not yet indexed is not shown: the recording side did not answer. */
+  readonly liveAway: boolean;
 }
 
 /** A refusal of the service in its own words (RFC 9457), or that it does not answer at all (`status` 0). */
@@ -86,8 +90,11 @@ export class Api {
   }
 
   async timeline(camera: string, from: number, to: number): Promise<Timeline> {
-    const answer: TimelineAnswer = await this.json(`${this.of(camera)}/timeline?${span(from, to)}`);
-    return { from, to, spans: spansOf(answer), exact: answer.resolution_s === 0 };
+    const response = await this.get(`${this.of(camera)}/timeline?${span(from, to)}`);
+    const answer: TimelineAnswer = await response.json();
+    const sitesAway = (response.headers.get("Keepsight-Sites-Away") ?? "").split(",").filter(Boolean);
+    const liveAway = response.headers.get("Keepsight-Live") === "away";
+    return { from, to, spans: spansOf(answer), exact: answer.resolution_s === 0, sitesAway, liveAway };
   }
 
   multivariant(camera: string, from: number, to: number): string {

@@ -1,6 +1,6 @@
 /** Beside the picture: what the chosen camera is, and where its footage of the day is missing. */
 import { causeText, type Actions } from "./actions.ts";
-import type { Camera } from "./api.ts";
+import type { Camera, Timeline } from "./api.ts";
 import { stateDot, stateText } from "./camera-list.ts";
 import { causeColour } from "./causes.ts";
 import { el } from "./dom.ts";
@@ -44,6 +44,7 @@ export class Details {
   private fillGaps(): void {
     const { timeline } = this.store.now;
     const found = timeline ? toldGaps(timeline.spans) : [];
+    const unasked = timeline ? unaskedTexts(timeline) : [];
     const more = found.length > LISTED_GAPS ? el("li", { class: "dim" }, say("moreGaps", { n: found.length - LISTED_GAPS })) : undefined;
     this.gaps.hidden = !timeline;
     this.gaps.replaceChildren(
@@ -51,6 +52,7 @@ export class Details {
       found.length
         ? el("ul", {}, ...found.slice(0, LISTED_GAPS).map((gap) => el("li", {}, this.gapButton(gap))), more)
         : el("p", { class: "dim" }, say("noGaps")),
+      ...unasked.map((text) => el("p", { class: "dim" }, text)),
     );
   }
 
@@ -63,6 +65,12 @@ export class Details {
     const length = el("span", { class: "length" }, lengthText(gap.to - gap.from));
     return el("button", { type: "button", onclick: play }, mark, times, length, el("span", { class: "cause" }, causeText(gap)));
   }
+}
+
+/** Who did not answer, so that there may be more footage than is shown. */
+function unaskedTexts({ sitesAway, liveAway }: Timeline): string[] {
+  const sites = sitesAway.map((site) => say("siteAway", { site }));
+  return liveAway ? [...sites, say("liveAway")] : sites;
 }
 
 function rows(camera: Camera, codecs: readonly string[]): HTMLElement[] {

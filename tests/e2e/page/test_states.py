@@ -79,6 +79,18 @@ def test_a_service_that_does_not_answer_is_said_until_it_does(driven: Driven) ->
     expect(driven.page.locator("#message")).to_contain_text("Choose a camera")
 
 
+def test_who_did_not_answer_is_named(driven: Driven) -> None:
+    """Beside the gaps stands which other site, and whether the recording side, could not be asked; nothing where all answered."""
+    driven.open("gate")
+    gaps = driven.page.locator("#gaps")
+    expect(gaps).not_to_contain_text("does not answer")
+    away = {"Keepsight-Sites-Away": "north", "Keepsight-Live": "away"}
+    driven.page.route("**/timeline?**", lambda route: route.fulfill(response=(found := route.fetch()), headers=found.headers | away))
+    driven.open("gate")
+    expect(gaps).to_contain_text("Site north does not answer: it may have more")
+    expect(gaps).to_contain_text("The recording side does not answer")
+
+
 def test_a_lost_segment_is_told_by_the_problem_of_the_service(driven: Driven) -> None:
     """What the service answers for bytes it cannot give is shown over the picture, with a way to try again."""
     problem = {"type": "about:blank", "title": "Footage is gone", "status": 404, "detail": "its object is not in the pool"}
