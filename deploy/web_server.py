@@ -56,3 +56,6 @@ async def serve_http(app: object, at: Listening) -> None:
         server.should_exit = True
         await serving
         socket.close()
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()  # one that does not answer to the end of its TLS
+        await asyncio.sleep(0)
