@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from playback.access import Verb, needs
+from playback.access import needs
 from playback.app import create_app
 from playback.limits import COSTLY
 from playback.problems import described
@@ -20,6 +20,7 @@ from retention.receipt_routes import receipt_routes
 from retention.report_routes import report_routes
 from retention.rule_routes import rule_routes
 from retention.state_routes import state_routes
+from segments.access import Verb
 
 
 def whole_app(services: Services, retention: RetentionServices) -> Starlette:

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import hmac
-from enum import StrEnum
-from typing import Protocol, cast
+from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 from starlette.exceptions import HTTPException
 
-
-class Verb(StrEnum):
-    """What a request wants to do."""
-
-    PROBE = "probe"
-    """Ask whether the process serves: open to everybody, and tells nothing."""
-    LIST = "list"
-    """See which cameras there are, and how the service is."""
-    VIEW = "view"
-    """See the footage of a camera, or when there is some."""
-    INSPECT = "inspect"
-    """See how long footage is kept and why, what holds it, and what was deleted."""
-    ADMINISTER = "administer"
-    """Change that: policies and holds."""
+from segments.access import EVERYBODY, EVERYTHING, NOBODY, Role, Subject, Verb
 
 
 class Access(Protocol):
     """Decides on requests."""
 
-    async def allow(self, request: Request, verb: Verb, camera: str | None) -> None:
-        """Returns if the request may do this, to this camera where it is about one; else raises HTTPException 401 or 403."""
+    async def allow(self, request: Request, verb: Verb, camera: str | None) -> Subject:
+        """Who asks, if they may do this, to this camera where it is about one; else raises HTTPException 401 or 403."""
 
 
 class Open:
     """Lets everybody do everything: for services that are reached from their own machine only."""
 
-    async def allow(self, request: Request, verb: Verb, camera: str | None) -> None:
+    async def allow(self, request: Request, verb: Verb, camera: str | None) -> Subject:  # noqa: ARG002
         """See `Access`."""
+        return EVERYBODY
 
 
 class BearerToken:
@@ -46,13 +33,14 @@ class BearerToken:
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
-    async def allow(self, request: Request, verb: Verb, camera: str | None) -> None:  # noqa: ARG002
+    async def allow(self, request: Request, verb: Verb, camera: str | None) -> Subject:  # noqa: ARG002
         """See `Access`. Compares in constant time."""
         if verb is Verb.PROBE:
-            return
+            return NOBODY
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
             raise HTTPException(401, "this service wants its token in `Authorization: Bearer ...`", {"WWW-Authenticate": "Bearer"})
+        return Subject("token", "", "", frozenset(Role), EVERYTHING)
 
 
 class Rule:
@@ -63,7 +51,15 @@ class Rule:
 
     async def __call__(self, request: Request) -> None:
         access = cast("Access", request.app.state.access)
-        await access.allow(request, self.verb, request.path_params.get("camera"))
+        request.state.subject = await access.allow(request, self.verb, request.path_params.get("camera"))
+
+
+def subject_of(request: Request) -> Subject:
+    """Who asks, as the rule of the route found out."""
+    return cast("Subject", request.state.subject)
+
+
+Asker = Annotated[Subject, Depends(subject_of)]
 
 
 def needs(verb: Verb) -> list[Dependency]:

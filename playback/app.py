@@ -15,10 +15,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
-from playback.access import BearerToken, Open, Verb, needs
+from playback.access import BearerToken, Open, needs
 from playback.limits import RequestLimits, Traffic
 from playback.services import Services
 from playback.snapshot import Decoding
+from segments.access import Verb
 
 __all__ = ["PREFIX", "Services", "create_app"]
 

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from playback.access import Verb, needs
+from playback.access import needs
 from playback.asked import CameraId
 from playback.problems import described
 from playback.services import Given, Services
+from segments.access import Verb
 from segments.clock import iso
 from segments.keys import CAMERA_ID
 from segments.model import Camera, CameraState, Cause

@@ -7,8 +7,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from playback.access import Verb, needs
+from playback.access import needs
 from playback.services import Given
+from segments.access import Verb
 from segments.clock import iso
 from segments.errors import Refused, TryAgain
 

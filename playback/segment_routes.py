@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path
 from starlette.responses import Response, StreamingResponse
 
-from playback.access import Verb, needs
+from playback.access import needs
 from playback.asked import CameraId, RunName
 from playback.byte_range import ByteRange, asked_range
 from playback.footage import row_of, run_of
 from playback.problems import described
 from playback.segment_bytes import PIECE_BYTES, read, stream
 from playback.services import Given, Services
+from segments.access import Verb
 from segments.model import Row, RowPosition
 
 router = APIRouter()

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from playback.elsewhere import Elsewhere, Nowhere
 from playback.limits import Limits
 from playback.live import LiveFootage
+from segments.audit import NoRegister, Register
 from segments.clock import Clock
 from segments.model import Row
 from segments.ports import Cameras, ReadObject, ReadReceipts, ReadRows, Records, Runs, States
@@ -57,6 +58,7 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     elsewhere: Elsewhere = field(default_factory=Nowhere)
     damage: Damage = field(default_factory=NoDamage)
+    register: Register = field(default_factory=NoRegister)
 
 
 def services_of(request: Request) -> Services:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from playback.access import Verb, needs
+from playback.access import needs
 from playback.asked import CameraId, Moment
 from playback.footage import Beside, no_footage, rows_of, run_of
 from playback.limits import COSTLY
@@ -20,6 +20,7 @@ from playback.problems import described
 from playback.segment_bytes import read
 from playback.services import Given, Services
 from playback.snapshot import Decoding, Snapshot, all_pictures, key_picture, snapshot, video_track
+from segments.access import Verb
 from segments.clock import US_PER_S, iso
 from segments.errors import BadInput
 from segments.model import Span

@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from playback.access import Verb, needs
+from playback.access import needs
 from playback.asked import AskedSpan, CameraId, check_length
 from playback.footage import Beside, no_footage, rows_of
 from playback.limits import COSTLY
 from playback.playlist import MAX_SPAN_US, Piece, Window, key_entries, media_entries, media_text, multivariant_text, stretches
 from playback.problems import described
 from playback.services import Given, Services
+from segments.access import Verb
 from segments.errors import NotFound
 from segments.model import Run, Span
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from playback.access import Verb, needs
+from playback.access import needs
 from playback.asked import AskedSpan, CameraId, check_length
 from playback.footage import Beside, LiveEdge, camera_added_us, elsewhere_of, footage_of, live_edge, no_footage
 from playback.limits import COSTLY
@@ -18,6 +18,7 @@ from playback.missing import missing, within
 from playback.problems import described
 from playback.services import Given, Services
 from playback.timeline_sites import Sited, sited
+from segments.access import Verb
 from segments.clock import US_PER_DAY, US_PER_S, iso
 from segments.coverage import Bucket, Facts, Gap, bucket_count, buckets, coverage, least_resolution_s
 from segments.errors import BadInput

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from playback.access import Rule, Verb
+from playback.access import Rule
 from playback.app import create_app
+from segments.access import Verb
 from tests.api import Api
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from playback.access import Verb
 from playback.app import PREFIX
+from segments.access import Verb
 from tests.api import Api, asked
 
 GUARDED = Api(token="secret-token")
