@@ -16,7 +16,10 @@ class Access(Protocol):
     """Decides on requests."""
 
     async def allow(self, request: Request, verb: Verb, camera: str | None) -> Subject:
-        """Who asks, if they may do this, to this camera where it is about one; else raises HTTPException 401 or 403."""
+        """Who asks, if they may do this, to this camera where it is about one; else raises HTTPException 401, 403 or 404."""
+
+    async def known(self, subject_id: str) -> Subject | None:
+        """A subject as it is now, for links and jobs that act for it later; None if it is nobody any more."""
 
 
 class Open:
@@ -25,6 +28,10 @@ class Open:
     async def allow(self, request: Request, verb: Verb, camera: str | None) -> Subject:  # noqa: ARG002
         """See `Access`."""
         return EVERYBODY
+
+    async def known(self, subject_id: str) -> Subject | None:
+        """See `Access`."""
+        return EVERYBODY if subject_id == EVERYBODY.id else None
 
 
 class BearerToken:
@@ -40,7 +47,15 @@ class BearerToken:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
             raise HTTPException(401, "this service wants its token in `Authorization: Bearer ...`", {"WWW-Authenticate": "Bearer"})
-        return Subject("token", "", "", frozenset(Role), EVERYTHING)
+        return _HOLDER
+
+    async def known(self, subject_id: str) -> Subject | None:
+        """See `Access`."""
+        return _HOLDER if subject_id == _HOLDER.id else None
+
+
+_HOLDER = Subject("token", "", "", frozenset(Role), EVERYTHING)
+"""Whoever has the one token of the site."""
 
 
 class Rule:

@@ -9,6 +9,7 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from playback.consents import Consents, NoConsents
 from playback.elsewhere import Elsewhere, Nowhere
 from playback.limits import Limits
 from playback.live import LiveFootage
@@ -59,6 +60,7 @@ class Services:
     elsewhere: Elsewhere = field(default_factory=Nowhere)
     damage: Damage = field(default_factory=NoDamage)
     register: Register = field(default_factory=NoRegister)
+    consents: Consents = field(default_factory=NoConsents)
 
 
 def services_of(request: Request) -> Services:
