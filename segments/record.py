@@ -26,6 +26,9 @@ KINDS = (
     "site",
     "scrub",
     "damage",
+    "user",
+    "api-key",
+    "session",
 )
 """All kinds of records: who goes through a whole index goes through these."""
 

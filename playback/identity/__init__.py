@@ -1,0 +1,1 @@
+"""Who asks: users, API keys, sessions, and the entrance that tells them from nobody."""
