@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from deploy.api_access import access_of
 from deploy.api_app import whole_app
 from deploy.configured_program import run_configured
 from deploy.copies import sites_of
@@ -18,7 +19,7 @@ from deploy.settings import Settings
 from deploy.tls import api_certificate, trust_in_nodes
 from deploy.watch import Watch
 from deploy.web_server import Listening, serve_http
-from deploy.wiring import api_token, internal_key, open_stores, policy_limits
+from deploy.wiring import internal_key, open_stores, policy_limits
 from playback.elsewhere import Nowhere
 from playback.limits import Limits
 from playback.live_client import LiveClient
@@ -55,7 +56,7 @@ async def run_api(settings: Settings) -> None:
             live=SharedLive(requests.live(live)),
             clock=clock,
             site=settings.site.name,
-            token=api_token(settings),
+            access=access_of(settings, stores.index, clock),
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump()),

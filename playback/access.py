@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
-from starlette.exceptions import HTTPException
 
-from segments.access import EVERYBODY, EVERYTHING, NOBODY, Role, Subject, Verb
+from segments.access import EVERYBODY, Subject, Verb
 
 
 class Access(Protocol):
@@ -32,30 +30,6 @@ class Open:
     async def known(self, subject_id: str) -> Subject | None:
         """See `Access`."""
         return EVERYBODY if subject_id == EVERYBODY.id else None
-
-
-class BearerToken:
-    """Asks for one shared token (RFC 6750) for everything but the probe."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
-
-    async def allow(self, request: Request, verb: Verb, camera: str | None) -> Subject:  # noqa: ARG002
-        """See `Access`. Compares in constant time."""
-        if verb is Verb.PROBE:
-            return NOBODY
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
-            raise HTTPException(401, "this service wants its token in `Authorization: Bearer ...`", {"WWW-Authenticate": "Bearer"})
-        return _HOLDER
-
-    async def known(self, subject_id: str) -> Subject | None:
-        """See `Access`."""
-        return _HOLDER if subject_id == _HOLDER.id else None
-
-
-_HOLDER = Subject("token", "", "", frozenset(Role), EVERYTHING)
-"""Whoever has the one token of the site."""
 
 
 class Rule:

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
-from playback.access import BearerToken, Open, needs
+from playback.access import Open, needs
 from playback.limits import RequestLimits, Traffic
 from playback.services import Services
 from playback.snapshot import Decoding
@@ -45,13 +45,13 @@ def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
     """
     app = FastAPI(title="Keepsight", version=version("keepsight"), openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.services = services
-    app.state.access = BearerToken(services.token) if services.token else Open()
+    app.state.access = services.access
     app.state.decoding = Decoding()
     app.state.traffic = Traffic(services.limits)
     for router in (*_ROUTERS, *more, _description):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
-    if services.token is None and services.hosts:
+    if isinstance(services.access, Open) and services.hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(services.hosts))
     app.add_middleware(RequestLimits, traffic=app.state.traffic, free=frozenset({f"{PREFIX}/health"}))
     if services.console is not None and services.console.is_dir():
@@ -86,7 +86,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
         _tell_of_problems(described)
-        if app.state.services.token:
+        if not isinstance(app.state.services.access, Open):
             _tell_of_token(described)
         app.openapi_schema = described
     return app.openapi_schema

@@ -9,6 +9,7 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from playback.access import Access, Open
 from playback.consents import Consents, NoConsents
 from playback.elsewhere import Elsewhere, Nowhere
 from playback.limits import Limits
@@ -42,9 +43,9 @@ class NoDamage:
 class Services:
     """The surroundings of one application.
 
-    `pools` are the object stores by the name rows call them. `token`, if set, is asked of every route but health. `console` is the folder
-    of the built page, served at `/` if it is there. `hosts` are the names the service answers to where no token is asked for, so that a
-    page of another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
+    `pools` are the object stores by the name rows call them. `access` stands before every route. `console` is the folder of the
+    built page, served at `/` if it is there. `hosts` are the names the service answers to where no access is controlled, so that a page of
+    another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
     `damage` knows which segments are not served from here.
     """
 
@@ -53,7 +54,7 @@ class Services:
     live: LiveFootage
     clock: Clock
     site: str
-    token: str | None = field(default=None, repr=False)
+    access: Access = field(default_factory=Open)
     console: Path | None = None
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)

@@ -12,11 +12,15 @@ import httpx2
 from fastapi import FastAPI
 
 from deploy.api_app import whole_app
+from playback.access import Open
 from playback.app import PREFIX
+from playback.identity.entrance import Entrance, SiteToken
+from playback.identity.known_cameras import KnownCameras
+from playback.identity.sessions import Sessions
 from playback.services import Services
 from retention.asked import RetentionServices
 from retention.policies import PolicyLimits
-from segments.clock import US_PER_S, SystemClock, iso
+from segments.clock import US_PER_S, Clock, SystemClock, iso
 from segments.errors import NotFound, TryAgain
 from segments.model import Row, RowPosition, Run
 from segments.stores.memory_index import MemoryIndex
@@ -93,7 +97,7 @@ class Api:
             "live": self.live,
             "clock": self.clock,
             "site": "home",
-            "token": self.token,
+            "access": Open() if self.token is None else entrance(self.index, self.clock, self.token),
         }
         return Services(**good | changes)
 
@@ -120,6 +124,11 @@ class Api:
         """One GET."""
         async with self.client() as client:
             return await client.get(path, **options)
+
+
+def entrance(index: MemoryIndex, clock: Clock, token: str) -> Entrance:
+    """The entrance of a site with a token."""
+    return Entrance([SiteToken(token)], Sessions(index, clock), KnownCameras(index, clock))
 
 
 def asked(start_s: float, end_s: float) -> dict[str, str]:

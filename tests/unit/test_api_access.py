@@ -32,7 +32,7 @@ ROUTES = [
 async def test_without_the_token_nothing_is_told(route: str, given: str | bytes | None) -> None:
     """Every route but health answers 401 with the same problem, even to bad input, to everything that is not the token."""
     answer = await GUARDED.get(route, headers={"Authorization": given} if given else {}, params=asked(0, 1))
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="keepsight"')
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret-token" not in answer.text
 
@@ -60,7 +60,7 @@ async def test_the_token_is_not_printed() -> None:
     assert "secret-token" not in repr(Api(token="secret-token").services())
 
 
-async def test_a_later_access_can_refuse_a_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_later_access_can_refuse_a_camera() -> None:
     """A rule knows which camera a request is about: an access of another kind sees it on every route of a camera."""
     seen = []
 
@@ -68,8 +68,8 @@ async def test_a_later_access_can_refuse_a_camera(monkeypatch: pytest.MonkeyPatc
         async def allow(self, request: object, verb: Verb, camera: str | None) -> None:
             seen.append((verb, camera))
 
-    monkeypatch.setattr("playback.app.Open", Noting)
-    await Api().get("cameras/gate/timeline", params=asked(0, 1))
+    async with Api().client(access=Noting()) as client:
+        await client.get("cameras/gate/timeline", params=asked(0, 1))
     assert seen == [(Verb.VIEW, "gate")]
 
 
