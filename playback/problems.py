@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from playback.byte_range import RangeNotSatisfiable
+from playback.consents import NeedsConsent, NeedsReason
 from segments.errors import BadInput, Conflict, DataDamaged, KeepsightError, NotFound, Refused, TryAgain
 from segments.model import Cause
 
@@ -64,6 +65,8 @@ _KINDS: tuple[tuple[type[KeepsightError], int, str, str], ...] = (
     (BadInput, 422, "bad-input", "Bad input"),
     (RangeNotSatisfiable, 416, "range-not-satisfiable", "Range not satisfiable"),
     (Conflict, 409, "conflict", "Conflict"),
+    (NeedsReason, 403, "needs-reason", "A reason is needed"),
+    (NeedsConsent, 403, "needs-consent", "A second person's consent is needed"),
     (TooMuch, 429, "too-much", "Too many requests"),
     (TryAgain, 503, "try-again", "Try again"),
     (Refused, 502, "refused", "A store refused this service"),

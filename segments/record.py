@@ -29,6 +29,10 @@ KINDS = (
     "user",
     "api-key",
     "session",
+    "sensitive",
+    "consent",
+    "quota",
+    "metering",
 )
 """All kinds of records: who goes through a whole index goes through these."""
 

@@ -1,0 +1,1 @@
+"""Sensitive footage: which it is, and whose consent lets somebody see it."""
