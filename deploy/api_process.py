@@ -25,6 +25,7 @@ from playback.limits import Limits
 from playback.live_client import LiveClient
 from playback.live_places import LivePlaces
 from playback.live_shared import SharedLive
+from playback.sensitive.checks import RecordedConsents
 from playback.services import Services
 from replication.elsewhere import PeerElsewhere
 from replication.namesakes import but_namesakes
@@ -57,6 +58,8 @@ async def run_api(settings: Settings) -> None:
             clock=clock,
             site=settings.site.name,
             access=access_of(settings, stores.index, clock),
+            consents=RecordedConsents(stores.index, clock),
+            consent_hours=settings.access.consent_hours,
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump()),

@@ -25,6 +25,7 @@ from deploy.backup_receipts import SharedReceipts, receipt_at
 from deploy.settings import Settings
 from deploy.wiring import Stores, make_folder
 from playback.identity.sessions import SESSIONS
+from playback.sensitive.consent import CONSENT
 from replication.copy_values import COPY
 from replication.lag_record import COPY_LAG
 from replication.scrub_progress import SCRUB
@@ -44,11 +45,12 @@ from segments.takeover import TAKEN, TAKEOVER
 
 BACKUPS = "backup"
 """The kind of the records: `this` in a backup, `last` and `restored` in an index."""
-OF_THE_MOMENT = frozenset({BACKUPS, "sweep-clock", COPY, COPY_LAG, TAKEOVER, TAKEN, SITE, SCRUB, SESSIONS})
+OF_THE_MOMENT = frozenset({BACKUPS, "sweep-clock", COPY, COPY_LAG, TAKEOVER, TAKEN, SITE, SCRUB, SESSIONS, CONSENT})
 """Records that say nothing elsewhere or later: they are in no backup, and what one has of them is not restored.
 
 How far copies and the scrub are would pass over what the restored index lacks. Who records for whom is asked of the other sites before
-anything is recorded; a takeover that was given back meanwhile must not stand again, nor a session that has ended. What is known to be
+anything is recorded; a takeover that was given back meanwhile must not stand again, nor a session that has
+ended, nor a consent that was withdrawn. What is known to be
 damaged is carried: it is looked at again each hour.
 """
 CARRIED = frozenset(KINDS) - OF_THE_MOMENT

@@ -28,6 +28,7 @@ from deploy import (
     cli_retention,
     cli_schema,
     cli_scrub,
+    cli_sensitive,
     cli_site,
     cli_store,
 )
@@ -53,6 +54,7 @@ app.command("restore")(cli_backup.restore_)
 app.add_typer(cli_scrub.app, name="scrub")
 app.add_typer(cli_retention.app, name="retention")
 app.add_typer(cli_hold.app, name="hold")
+app.add_typer(cli_sensitive.app, name="sensitive")
 app.add_typer(cli_receipts.app, name="receipts")
 app.add_typer(cli_reports.app, name="report")
 app.add_typer(cli_site.app, name="site")

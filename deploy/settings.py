@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from deploy.sections import (
+    AccessSettings,
     ApiSettings,
     CameraSettings,
     ClockSettings,
@@ -78,6 +79,7 @@ class Settings(Section):
     pool_rules: tuple[PoolRuleSection, ...] = ()
     api: ApiSettings = ApiSettings()
     internal: InternalSettings = InternalSettings()
+    access: AccessSettings = AccessSettings()
     limits: LimitsSettings = LimitsSettings()
     fleet: FleetSettings = FleetSettings()
     clock: ClockSettings = ClockSettings()

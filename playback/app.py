@@ -17,6 +17,7 @@ from starlette.types import Scope
 from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
 from playback.access import Open, needs
 from playback.limits import RequestLimits, Traffic
+from playback.sensitive import routes as sensitive_routes
 from playback.services import Services
 from playback.snapshot import Decoding
 from segments.access import Verb
@@ -34,6 +35,7 @@ _ROUTERS = (
     stream_routes.router,
     segment_routes.router,
     snapshot_routes.router,
+    sensitive_routes.router,
 )
 _description = APIRouter()
 

@@ -22,7 +22,7 @@ class Consents(Protocol):
     """Knows which footage is sensitive, and who may see it now."""
 
     async def check(self, who: Subject, action: Action, camera: str, span: Span, reason: str) -> str:
-        """The reason that counts, the given one or that of the consent, if this footage needs no more; else raises NeedsReason or NeedsConsent."""
+        """The reason that counts, given or of the consent, if this footage needs no more; else raises NeedsReason or NeedsConsent."""
 
 
 class NoConsents:

@@ -24,6 +24,6 @@ async def admit(request: Request, action: Action, what: str, cameras: Sequence[s
     services = cast("Services", request.app.state.services)
     who, reason = subject_of(request), request.query_params.get("reason", "")
     for camera in cameras:
-        await services.consents.check(who, action, camera, span, reason)
+        reason = await services.consents.check(who, action, camera, span, reason)
     source = request.client.host if request.client else ""
     await services.register.write(Act(services.clock.now_us(), who, action, what, tuple(cameras), span, reason, source))

@@ -46,7 +46,7 @@ class Services:
     `pools` are the object stores by the name rows call them. `access` stands before every route. `console` is the folder of the
     built page, served at `/` if it is there. `hosts` are the names the service answers to where no access is controlled, so that a page of
     another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
-    `damage` knows which segments are not served from here.
+    `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts.
     """
 
     index: PlaybackIndex
@@ -62,6 +62,7 @@ class Services:
     damage: Damage = field(default_factory=NoDamage)
     register: Register = field(default_factory=NoRegister)
     consents: Consents = field(default_factory=NoConsents)
+    consent_hours: float = 8.0
 
 
 def services_of(request: Request) -> Services:

@@ -77,7 +77,9 @@ class RecordedConsents:
 def _lacking(found: Declaration, action: Action, camera: str, span: Span, reason: str) -> NeedsReason | NeedsConsent:
     what = f"footage of {camera} from {iso(span.start_us)} to {iso(span.end_us)} is sensitive ({found.kind} {found.name})"
     if not reason.strip():
-        return NeedsReason(f"{what}: say why you ask for it, in `reason` or the header Keepsight-Reason; it also needs a second person's consent")
+        return NeedsReason(
+            f"{what}: say why you ask for it, in `reason` or the header Keepsight-Reason; it also needs a second person's consent"
+        )
     return NeedsConsent(
         f"{what}: ask for a second person's consent with POST /api/v1/consents "
         f"(cameras, from, to, reason, action {action}); somebody else then approves it there"

@@ -80,9 +80,7 @@ class Consent:
         )
 
 
-def asked(
-    who: Subject, action: Action, cameras: Sequence[str], span: Span, *, reason: str, now_us: int, number: str
-) -> Consent:
+def asked(who: Subject, action: Action, cameras: Sequence[str], span: Span, *, reason: str, now_us: int, number: str) -> Consent:
     """A new question; raises BadInput if it asks for nothing, or too much. `number` is random: the id can then not be guessed."""
     if action not in (Action.VIEW, Action.EXPORT):
         raise BadInput("a consent is for `view` or `export`")

@@ -46,6 +46,7 @@ VALUES: dict[str, Any] = {
     "internal.certificate_key_file": "/etc/keepsight/node.key",
     "internal.ca_file": "/etc/keepsight/nodes-ca.pem",
     "internal.plain": True,
+    "access.consent_hours": 2.5,
     "limits.requests": 17,
     "limits.requests_per_client": 7,
     "limits.costly": 3,
