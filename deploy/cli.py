@@ -15,6 +15,7 @@ import typer
 from deploy import (
     cli_backup,
     cli_cameras,
+    cli_capacity,
     cli_copies,
     cli_doctor,
     cli_drill,
@@ -58,6 +59,7 @@ app.add_typer(cli_sensitive.app, name="sensitive")
 app.add_typer(cli_receipts.app, name="receipts")
 app.add_typer(cli_reports.app, name="report")
 app.add_typer(cli_site.app, name="site")
+app.add_typer(cli_capacity.app, name="capacity")
 cli_site.app.command("give-back")(cli_give_back.give_back_)
 cli_site.app.command("lag")(cli_copies.lag)
 cli_site.app.command("report")(cli_copies.report)
