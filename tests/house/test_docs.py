@@ -13,10 +13,11 @@ import pytest
 import typer.main
 from pydantic import BaseModel
 
+from capacity.plan_file import read_plan
 from deploy.cli import app
 from deploy.settings import CassandraIndexSettings, FilePool, S3Pool, Settings, SqliteIndexSettings, load_settings
 from deploy.site_sections import OtherSiteSettings
-from segments.errors import StartRefused
+from segments.errors import BadInput, StartRefused
 from tests.house.tree import PACKAGES, ROOT, texts
 
 COMMAND_LINE = "docs/reference/command-line.md"
@@ -126,13 +127,13 @@ def _toml(value: object) -> str:
 
 
 def bad_configurations(text: str, folder: Path) -> Iterator[str]:
-    """TOML blocks that the service would refuse."""
+    """TOML blocks that the service, or the planner of capacity, would refuse."""
     for block in blocks(text, "toml"):
         path = folder / "keepsight.toml"
         path.write_text(block)
         try:
-            load_settings(path, {})
-        except StartRefused as error:
+            read_plan(path) if re.search(r"^plan = ", block, re.MULTILINE) else load_settings(path, {})
+        except (StartRefused, BadInput) as error:
             yield str(error)
 
 
