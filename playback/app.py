@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
 from playback.access import Open, needs
+from playback.exports import routes as exports
 from playback.limits import RequestLimits, Traffic
 from playback.sensitive import routes as sensitive_routes
 from playback.services import Services
@@ -36,6 +37,7 @@ _ROUTERS = (
     segment_routes.router,
     snapshot_routes.router,
     sensitive_routes.router,
+    exports.router,
 )
 _description = APIRouter()
 

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from playback.access import Access, Open
 from playback.consents import Consents, NoConsents
 from playback.elsewhere import Elsewhere, Nowhere
+from playback.exports.queue import Exports
 from playback.limits import Limits
 from playback.live import LiveFootage
 from segments.audit import NoRegister, Register
@@ -47,6 +48,7 @@ class Services:
     built page, served at `/` if it is there. `hosts` are the names the service answers to where no access is controlled, so that a page of
     another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
     `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts.
+    `exports` are None where export jobs are not set up.
     """
 
     index: PlaybackIndex
@@ -63,6 +65,7 @@ class Services:
     register: Register = field(default_factory=NoRegister)
     consents: Consents = field(default_factory=NoConsents)
     consent_hours: float = 8.0
+    exports: Exports | None = None
 
 
 def services_of(request: Request) -> Services:

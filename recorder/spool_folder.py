@@ -178,8 +178,9 @@ def check_spool(folder: Path, *, min_free_bytes: int) -> None:
         mode = folder.stat().st_mode & 0o777
         if mode & 0o077:
             raise StartRefused(f"spool {folder} is open to other users (mode {mode:03o}): run `chmod 700 {folder}`")
-        write_durably(folder / ".writable", b"")
-        (folder / ".writable").unlink()
+        trial = folder / f".writable-{os.getpid()}"  # several programs of a node may look at once
+        write_durably(trial, b"")
+        trial.unlink()
         free = free_bytes(folder)
     except OSError as error:
         raise StartRefused(f"spool {folder} cannot be written to: {error.strerror}; name another folder or make it ours") from None

@@ -299,6 +299,9 @@ class Records(Protocol):
     async def put_record(self, record: Record) -> None:
         """Writes a record of revision n if the present one is of n - 1 (1: there is none); else Conflict. Idempotent."""
 
+    async def remove_record(self, record: Record) -> None:
+        """Removes a record if it is still of this revision, else Conflict; fine if it is gone. For what need not be proved later."""
+
     async def record(self, kind: str, record_id: str) -> Record:
         """One record; raises NotFound."""
 

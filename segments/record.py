@@ -33,6 +33,7 @@ KINDS = (
     "consent",
     "quota",
     "metering",
+    "export",
 )
 """All kinds of records: who goes through a whole index goes through these."""
 

@@ -27,6 +27,7 @@ _UNPUBLISH_ROW = f"{_UNPUBLISH_DAY} AND start_us = ? AND run = ? AND counter = ?
 
 _FIRST_RECORD = "INSERT INTO record (document, revision, kind, id) VALUES (?, ?, ?, ?) IF NOT EXISTS"
 _NEXT_RECORD = "UPDATE record SET document = ?, revision = ? WHERE kind = ? AND id = ? IF revision = ?"
+_REMOVE_RECORD = "DELETE FROM record WHERE kind = ? AND id = ? IF revision = ?"
 _RECORD = "SELECT kind, id, revision, document FROM record WHERE kind = ? AND id = ?"
 _RECORDS = "SELECT kind, id, revision, document FROM record WHERE kind = ?"
 
@@ -79,6 +80,14 @@ class CassandraRetention:
         if lost is not None and (revision == record.revision - 1 or revision > record.revision):
             raise lost  # it may come yet, or it was there and is changed by now
         raise Conflict(f"{record.kind} {record.id} is at revision {revision} now; read it again")
+
+    async def remove_record(self, record: Record) -> None:
+        """See `Records`."""
+        if await self._session.compare_and_set(_REMOVE_RECORD, (record.kind, record.id, record.revision)):
+            return
+        present = await self._present(record)
+        if present is not None:
+            raise Conflict(f"{record.kind} {record.id} is at revision {present.revision} now; read it again")
 
     async def record(self, kind: str, record_id: str) -> Record:
         """See `Records`."""

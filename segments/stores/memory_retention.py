@@ -93,6 +93,13 @@ class MemoryRetention:
             raise Conflict(f"{record.kind} {record.id} is at revision {present.revision if present else 0} now; read it again")
         self._records[record.kind][record.id] = record
 
+    async def remove_record(self, record: Record) -> None:
+        """See `Records`."""
+        present = self._records[record.kind].get(record.id)
+        if present is not None and present.revision != record.revision:
+            raise Conflict(f"{record.kind} {record.id} is at revision {present.revision} now; read it again")
+        self._records[record.kind].pop(record.id, None)
+
     async def record(self, kind: str, record_id: str) -> Record:
         """See `Records`."""
         found = self._records.get(kind, {}).get(record_id)

@@ -102,6 +102,10 @@ class SqliteRetention:
         """See `Records`."""
         await self._database.write(lambda db: _put_record(db, record))
 
+    async def remove_record(self, record: Record) -> None:
+        """See `Records`."""
+        await self._database.write(lambda db: _remove_record(db, record))
+
     async def record(self, kind: str, record_id: str) -> Record:
         """See `Records`."""
         found = await self._database.read(lambda db: _find_record(db, kind, record_id))
@@ -197,3 +201,10 @@ def _put_record(db: sqlite3.Connection, record: Record) -> None:
     if record.revision != revision + 1:
         raise Conflict(f"{record.kind} {record.id} is at revision {revision} now; read it again")
     db.execute("INSERT OR REPLACE INTO record (kind, id, revision, text) VALUES (?, ?, ?, ?)", record)
+
+
+def _remove_record(db: sqlite3.Connection, record: Record) -> None:
+    present = _find_record(db, record.kind, record.id)
+    if present is not None and present.revision != record.revision:
+        raise Conflict(f"{record.kind} {record.id} is at revision {present.revision} now; read it again")
+    db.execute("DELETE FROM record WHERE kind = ? AND id = ?", (record.kind, record.id))

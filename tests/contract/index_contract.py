@@ -6,6 +6,7 @@ from tests.contract.index_archive_contract import BatchesContract, CameraChanges
 from tests.contract.index_duties_contract import LeasesContract, PlacesContract
 from tests.contract.index_footage_contract import RowsContract, RunsContract, StatesContract
 from tests.contract.index_partitions_contract import PartitionsContract
+from tests.contract.index_removal_contract import RemovalContract
 from tests.contract.index_retention_contract import BatchRowsContract, ReceiptsContract, RecordsContract, UnpublishContract
 from tests.contract.index_usage_contract import UsageContract
 
@@ -21,6 +22,7 @@ class IndexContract(
     UnpublishContract,
     ReceiptsContract,
     RecordsContract,
+    RemovalContract,
     CamerasContract,
     CameraChangesContract,
     LeasesContract,

@@ -1,0 +1,1 @@
+"""Export jobs: what has to be made before it can be fetched (transcoded, watermarked or packed together)."""
