@@ -165,4 +165,4 @@ async def _admit(request: Request, job: Job, what: str) -> None:
     for item in job.items:
         spans.setdefault(item.span, []).append(item.camera)
     for span, cameras in spans.items():
-        await admit(request, Action.EXPORT, what, list(dict.fromkeys(cameras)), span)
+        await admit(request, Action.EXPORT, what, list(dict.fromkeys(cameras)), span, why=job.reason)

@@ -63,10 +63,11 @@ class Notes:
         """See `Register`."""
         self.acts.append(act)
 
-    async def check(self, who: Subject, action: Action, camera: str, span: Any, reason: str) -> None:
+    async def check(self, who: Subject, action: Action, camera: str, span: Any, reason: str) -> str:
         """See `Consents`."""
         if camera in self.refuses:
             raise Refused(f"{camera}: a second person must consent")
+        return reason
 
 
 class Desk:
