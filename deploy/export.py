@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,26 @@ from rich.progress import Progress
 from deploy.cli_frame import err
 from deploy.wiring import Stores
 from playback.elsewhere import Elsewhere, Nowhere
-from playback.export import plan_export, read_export
+from playback.export import find_parts, gaps_of, plan_file
+from playback.file_bytes import file_bytes
+from playback.file_parts import Part
+from playback.footage import no_footage
 from playback.live import NoLive
+from playback.problems import NoFootage
 from playback.services import Services
-from playback.virtual_mp4 import VirtualMp4
+from playback.virtual_mp4 import MAX_FILE_US, Gap, manifest
 from segments.clock import SystemClock
 from segments.damage import KnownDamage
 from segments.errors import BadInput
 from segments.model import Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One file to be written, and the times of its day without footage. It is laid out when its turn comes: a head takes up to 28 MB."""
+
+    part: Part
+    gaps: Sequence[Gap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,7 @@ async def export_footage(stores: Stores, camera: str, span: Span, file: Path, *,
     clock = SystemClock()
     damage = KnownDamage(stores.index, clock)
     services = Services(stores.index, stores.pools, NoLive(), clock, "", elsewhere=elsewhere or Nowhere(), damage=damage)
-    plans = await plan_export(services, camera, span)
+    plans = await _plans(services, camera, span)
     paths = [file] if len(plans) == 1 else [file.with_stem(f"{file.stem}-{n}") for n in range(1, len(plans) + 1)]
     made = [name for path in paths for name in (path, _manifest(path))]
     for path in made:
@@ -52,9 +64,10 @@ async def export_footage(stores: Stores, camera: str, span: Span, file: Path, *,
             raise BadInput(f"{path} is there already; choose another name")
     try:
         with Progress(console=err, transient=True) as progress:
-            bar = progress.add_task("export", total=sum(plan.size for plan in plans))
-            for plan, path in zip(plans, paths, strict=True):
-                await _write(services, plan, path, lambda n: progress.advance(bar, n))
+            bar = progress.add_task("export", total=sum(plan.part.content_bytes for plan in plans))
+            sizes = [
+                await _write(services, plan, path, lambda n: progress.advance(bar, n)) for plan, path in zip(plans, paths, strict=True)
+            ]
         for path in made:
             _unfinished(path).rename(path)
     except OSError as error:
@@ -62,15 +75,33 @@ async def export_footage(stores: Stores, camera: str, span: Span, file: Path, *,
         raise BadInput(f"{error.filename or file} cannot be written: {error.strerror}") from None
     finally:
         _remove(_unfinished(path) for path in made)
-    return [Written(path, _manifest(path), plan.size) for plan, path in zip(plans, paths, strict=True)]
+    return [Written(path, _manifest(path), size) for path, size in zip(paths, sizes, strict=True)]
 
 
-async def _write(services: Services, plan: VirtualMp4, path: Path, written: Callable[[int], None]) -> None:
+async def _plans(services: Services, camera: str, span: Span) -> list[_Plan]:
+    """All files of a span, day by day; a day without footage has none. Raises NoFootage if no day has."""
+    plans: list[_Plan] = []
+    for start_us in range(span.start_us, span.end_us, MAX_FILE_US):
+        window = Span(start_us, min(start_us + MAX_FILE_US, span.end_us))
+        with suppress(NoFootage):
+            found = await find_parts(services, camera, window)
+            gaps = await gaps_of(services, camera, window, found.rows)
+            plans += [_Plan(part, gaps) for part in found.parts]
+    if not plans:
+        raise await no_footage(services, camera, span)
+    return plans
+
+
+async def _write(services: Services, plan: _Plan, path: Path, written: Callable[[int], None]) -> int:
+    """Its size."""
+    file = await plan_file(services, plan.part)
     with _unfinished(path).open("wb") as out:
-        async for piece in read_export(plan, services):
+        async for piece in file_bytes(services, file):
             out.write(piece)
             written(len(piece))
-    _unfinished(_manifest(path)).write_text(json.dumps(plan.manifest, ensure_ascii=False, indent=2), encoding="utf-8")
+    beside = json.dumps(manifest(file, plan.gaps), ensure_ascii=False, indent=2)
+    _unfinished(_manifest(path)).write_text(beside, encoding="utf-8")
+    return file.size
 
 
 def _unfinished(path: Path) -> Path:

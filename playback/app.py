@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from playback import camera_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
+from playback import camera_routes, file_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
 from playback.access import Open, needs
 from playback.exports import routes as exports
+from playback.layouts import Layouts
 from playback.limits import RequestLimits, Traffic
 from playback.sensitive import routes as sensitive_routes
 from playback.services import Services
@@ -38,6 +39,7 @@ _ROUTERS = (
     snapshot_routes.router,
     sensitive_routes.router,
     exports.router,
+    file_routes.router,
 )
 _description = APIRouter()
 
@@ -51,6 +53,7 @@ def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.services = services
     app.state.access = services.access
     app.state.decoding = Decoding()
+    app.state.layouts = Layouts()
     app.state.traffic = Traffic(services.limits)
     for router in (*_ROUTERS, *more, _description):
         app.include_router(router, prefix=PREFIX)

@@ -95,14 +95,20 @@ class JoinedTable:
         self._samples += table.samples
         self._end_dts = table.end_dts + shift
 
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return self._samples
+
     def presented_ticks(self, start_pts: int) -> int:
         """How long the track is in a movie that begins at `start_pts`."""
         return self._delay(start_pts) + self._end_dts - self._first_dts
 
-    def trak(self, start_pts: int, mdat_content: int) -> bytes:
+    def trak(self, start_pts: int, mdat_content: int, created: int = 0) -> bytes:
         """The trak of a movie that begins at this presentation time and whose mdat holds its content from this byte on."""
         delay, duration = self._delay(start_pts), self._end_dts - self._first_dts
-        return trak(self._track_id, self._track, duration, self._stbl(mdat_content), edits=self._edits(delay, duration), delay=delay)
+        edits, stbl = self._edits(delay, duration), self._stbl(mdat_content)
+        return trak(self._track_id, self._track, duration, stbl, edits=edits, delay=delay, created=created)
 
     def _delay(self, start_pts: int) -> int:
         return (start_pts if self.first_pts is None else self.first_pts) - start_pts

@@ -1,44 +1,180 @@
 """Virtual mp4: a playable file of any span, laid out from the tails of segments alone.
 
 Progressive: ftyp and moov, then one mdat that holds, verbatim, a byte range of each segment. The moofs inside are dead bytes; every
-stored byte stays as it was hashed. Gaps are left out; the manifest says which wall time each part of the file shows.
+stored byte stays as it was hashed. The wall clock is in its times of creation and in its chapters; the manifest says it for each segment.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
+from playback.chapters import Anchor, chapters
+from playback.file_parts import LAYOUT_VERSION, ByteRange, Cut, Part
 from playback.joined_table import JoinedTable, cut
 from segments.box_reader import read_init
 from segments.boxes import box, codecs, file_type, movie_header
 from segments.clock import US_PER_DAY, US_PER_S, iso
 from segments.errors import BadInput, DataDamaged
 from segments.media import TIMESCALE
-from segments.model import Row, Span
-from segments.sample_table import TrackTable
+from segments.sample_table import MAX_LEAP_TICKS, TrackTable
 from segments.segment_tail import SegmentTail
 
-LAYOUT_VERSION = 1
-"""Part of every ETag: raised whenever the same segments would be laid out in other bytes."""
 MAX_FILE_US = US_PER_DAY
 """Longest span of one layout; its head takes about 26 MB with sound."""
 
+_EDGES_US = 20 * 60 * US_PER_S
+"""What the whole fragments and GOPs at both ends may add."""
 _MDAT_BYTES = 16
+_FROM_1904_S = 2_082_844_800
+"""Times of creation count from 1904 (ISO/IEC 14496-12, 8.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Footage:
-    """A segment to be laid out: its row, its tail, the init segment of its run, and the part of it that is wanted."""
+class VirtualMp4:
+    """A file that exists as a plan: `head`, then the bytes of `ranges`, `size` bytes in all.
 
-    row: Row
-    tail: SegmentTail
-    init: bytes
-    wanted: Span
+    `etag` is the same exactly as long as all its bytes are. `pictures` is how many there are, `segments` says for each range which second
+    of the file begins at which wall time.
+    """
+
+    head: bytes
+    ranges: tuple[ByteRange, ...]
+    size: int
+    etag: str
+    codecs: str
+    pictures: int
+    segments: tuple[Placed, ...]
+
+
+class Placed(NamedTuple):
+    """A segment in a file: `ticks` from the beginning of the file it begins at, the moment it shows there, and when it ends."""
+
+    ticks: int
+    at_us: int
+    end_us: int
+    bytes: ByteRange
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The fragments of a cut, with their sample tables."""
+
+    cut: Cut
+    tables: tuple[TrackTable, ...]
+
+
+def lay_out(part: Part, tails: Sequence[SegmentTail]) -> VirtualMp4:
+    """Lays a part out, given the tail of each of its segments.
+
+    Raises BadInput if it spans over 24 h, or is to hold a picture for over 6 h; DataDamaged where a tail contradicts its row or its init
+    segment.
+    """
+    wall = part.wall
+    if wall.end_us - wall.start_us > MAX_FILE_US + _EDGES_US:
+        raise BadInput(f"a virtual mp4 spans at most {MAX_FILE_US // US_PER_S // 3600} h: split the span by day")
+    pieces = [_piece(each, tail) for each, tail in zip(part.cuts, tails, strict=True)]
+    tracks, _ = read_init(part.cuts[0].init)
+    joined = [JoinedTable(track_id, track) for track_id, track in enumerate(tracks, start=1)]
+    shifts, leaps = _shifts(pieces, hold=part.hold)
+    content_bytes = _join(joined, pieces, shifts)
+    start_pts = min(join.first_pts for join in joined if join.first_pts is not None)
+    segments = tuple(
+        Placed(each.row.fragments[each.first].pts + shift - start_pts, each.wall.start_us, each.wall.end_us, _without_fragments(each.range))
+        for each, shift in zip(part.cuts, shifts, strict=True)
+    )
+    clock = chapters([Anchor(placed.ticks, placed.at_us, leap) for placed, leap in zip(segments, leaps, strict=True)])
+    head = _head(joined, content_bytes, start_pts, wall.start_us, clock)
+    return VirtualMp4(
+        head,
+        tuple(placed.bytes for placed in segments),
+        len(head) + content_bytes,
+        part.etag,
+        codecs(tracks),
+        sum(join.samples for join, track in zip(joined, tracks, strict=True) if track.is_video),
+        segments,
+    )
+
+
+def _without_fragments(part: ByteRange) -> ByteRange:
+    """Layouts are kept for a while, and of 24 h the fragments of all rows would take as much memory as the head."""
+    return part._replace(row=replace(part.row, fragments=()))
+
+
+def _piece(cut_: Cut, tail: SegmentTail) -> _Piece:
+    row = cut_.row
+    if tail.fragments != row.fragments:
+        raise DataDamaged(f"{row.key}: its tail tells of other fragments than its row")
+    tables = tuple(cut(table, cut_.first, cut_.end) for table in tail.tracks)
+    places = [chunk.position for table in tables for chunk in table.chunks if chunk.samples]
+    if not places or min(places) < cut_.range.start or max(places) >= cut_.range.end:
+        raise DataDamaged(f"{row.key}: its tail tells of samples outside its fragments")
+    return _Piece(cut_, tables)
+
+
+def _join(joined: Sequence[JoinedTable], pieces: Sequence[_Piece], shifts: Sequence[int]) -> int:
+    """Puts the tables of all pieces together; how many bytes these are."""
+    content_bytes = 0
+    for piece, shift in zip(pieces, shifts, strict=True):
+        if len(piece.tables) != len(joined):
+            raise DataDamaged(f"{piece.cut.row.key}: its tail tells of {len(piece.tables)} tracks, its init segment of {len(joined)}")
+        start, end = piece.cut.range[1:]
+        for table, join in zip(piece.tables, joined, strict=True):
+            join.append(table, shift=shift, moved=content_bytes - start)
+        content_bytes += end - start
+    return content_bytes
+
+
+def _shifts(pieces: Sequence[_Piece], *, hold: bool) -> tuple[list[int], list[bool]]:
+    """What is added to each piece's media times, and which pieces do not simply go on from the one before.
+
+    Pieces without a gap between them share it. Others begin where all before has ended, or as much later as the gap was long.
+    """
+    groups: list[list[_Piece]] = [[pieces[0]]]
+    for before, piece in pairwise(pieces):
+        if piece.cut.goes_on_from(before.cut):
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    shifts: list[int] = []
+    file_time = 0
+    for before_group, group in zip([None, *groups], groups, strict=False):
+        tables = [table for piece in group for table in piece.tables if table.samples]
+        start = min(table.first_dts for table in tables)
+        if hold and before_group:
+            file_time += _gap_ticks(before_group[-1].cut, group[0].cut)
+        shifts += [file_time - start] * len(group)
+        file_time += max(table.end_dts for table in tables) - start
+    return shifts, [n == 0 for group in groups for n in range(len(group))]
+
+
+def _gap_ticks(before: Cut, after: Cut) -> int:
+    gap_us = max(0, after.wall.start_us - before.wall.end_us)
+    ticks = gap_us * TIMESCALE // US_PER_S
+    if ticks >= MAX_LEAP_TICKS - TIMESCALE * 60:
+        raise BadInput(
+            f"nothing was recorded from {iso(before.wall.end_us)} for {gap_us // US_PER_S} s, too long to hold a picture: leave gaps out"
+        )
+    return ticks
+
+
+def _head(joined: Sequence[JoinedTable], content_bytes: int, start_pts: int, start_us: int, clock: bytes) -> bytes:
+    """ftyp, moov and the head of a 64-bit mdat. All sizes are known before the places of the chunks are, so it is laid out twice."""
+    present = [join for join in joined if join.first_pts is not None]
+    created = start_us // US_PER_S + _FROM_1904_S
+    header = movie_header(max(join.presented_ticks(start_pts) for join in present), len(joined) + 1, created=created)
+
+    def before_content(at: int) -> bytes:
+        movie = box(b"moov", header, *(join.trak(start_pts, at, created) for join in present), clock)
+        return file_type() + movie + struct.pack(">I4sQ", 1, b"mdat", _MDAT_BYTES + content_bytes)
+
+    return before_content(len(before_content(0)))
+
+
+# --- the manifest ----------------------------------------------------------------------------------------------------
 
 
 class Gap(NamedTuple):
@@ -49,177 +185,36 @@ class Gap(NamedTuple):
     cause: str
 
 
-class ByteRange(NamedTuple):
-    """Bytes of a stored segment from `start` to `end` (excluded)."""
-
-    row: Row
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class VirtualMp4:
-    """A file that exists as a plan: `head`, then the bytes of `ranges`, `size` bytes in all.
-
-    `etag` is the same exactly as long as all its bytes are. `manifest` holds plain JSON values.
-    """
-
-    head: bytes
-    ranges: tuple[ByteRange, ...]
-    size: int
-    etag: str
-    manifest: dict[str, object]
-
-
-def lay_out(footage: Sequence[Footage], gaps: Sequence[Gap] = ()) -> list[VirtualMp4]:
-    """Lays out segments that follow one another in time: one file for each stretch of equal init segments (codec configuration).
-
-    Each wanted part begins with the last fragment that starts with a key frame at or before it, and ends with the fragment its end lies in.
-    Raises BadInput if there is nothing to lay out or it spans over 24 h, DataDamaged where a tail contradicts its row or init segment.
-    """
-    if not footage:
-        raise BadInput("there is no footage in the span: nothing to lay out")
-    if footage[-1].wanted.end_us - footage[0].wanted.start_us > MAX_FILE_US:
-        raise BadInput(f"a virtual mp4 spans at most {MAX_FILE_US // US_PER_S // 3600} h: split the span by day")
-    return [_file([_piece(each) for each in same], init, gaps) for init, same in groupby(footage, key=lambda each: each.init)]
-
-
-# --- cutting ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """The fragments `first` to `end` (excluded) of a segment, with their tables and bytes."""
-
-    row: Row
-    tail: SegmentTail
-    first: int
-    end: int
-    tables: tuple[TrackTable, ...]
-
-    @property
-    def range(self) -> ByteRange:
-        last = self.tail.fragments[self.end - 1]
-        return ByteRange(self.row, self.tail.fragments[self.first].offset, last.offset + last.length)
-
-    @property
-    def wall(self) -> Span:
-        last = self.tail.fragments[self.end - 1]
-        start_us = _wall_us(self.row, self.tail, self.tail.fragments[self.first].pts)
-        return Span(start_us, _wall_us(self.row, self.tail, last.pts + last.duration))
-
-    def goes_on_from(self, before: _Piece) -> bool:
-        """Whether nothing is missing between the two, so that the run's media time holds over both."""
-        follows = (self.row.camera, self.row.run, self.row.counter) == (before.row.camera, before.row.run, before.row.counter + 1)
-        return follows and self.first == 0 and before.end == len(before.tail.fragments)
-
-
-def _wall_us(row: Row, tail: SegmentTail, pts: int) -> int:
-    """Wall time of a media time: the row's start is the first presentation time of the segment."""
-    return row.start_us + (pts - tail.fragments[0].pts) * US_PER_S // TIMESCALE
-
-
-def _piece(footage: Footage) -> _Piece:
-    row, tail, wanted = footage.row, footage.tail, footage.wanted
-    if not tail.fragments or tail.fragments[-1].offset + tail.fragments[-1].length > row.size:
-        raise DataDamaged(f"{row.key}: its tail tells of {len(tail.fragments)} fragments that are not within its {row.size} bytes")
-    seekable = any(fragment.key_length for fragment in tail.fragments)
-    first, end = 0, 1
-    for index, fragment in enumerate(tail.fragments):
-        at_us = _wall_us(row, tail, fragment.pts)
-        if at_us <= wanted.start_us and (fragment.key_length or not seekable):
-            first = index
-        if at_us < wanted.end_us:
-            end = index + 1
-    end = max(end, first + 1)
-    piece = _Piece(row, tail, first, end, tuple(cut(table, first, end) for table in tail.tracks))
-    places = [chunk.position for table in piece.tables for chunk in table.chunks if chunk.samples]
-    if not places or min(places) < piece.range.start or max(places) >= piece.range.end:
-        raise DataDamaged(f"{row.key}: its tail tells of samples outside its fragments")
-    return piece
-
-
-# --- the file --------------------------------------------------------------------------------------------------------
-
-
-def _file(pieces: Sequence[_Piece], init: bytes, gaps: Sequence[Gap]) -> VirtualMp4:
-    tracks, _ = read_init(init)
-    joined = [JoinedTable(track_id, track) for track_id, track in enumerate(tracks, start=1)]
-    shifts = _shifts(pieces)
-    content_bytes = 0
-    for piece, shift in zip(pieces, shifts, strict=True):
-        if len(piece.tables) != len(tracks):
-            raise DataDamaged(f"{piece.row.key}: its tail tells of {len(piece.tables)} tracks, its init segment of {len(tracks)}")
-        for table, join in zip(piece.tables, joined, strict=True):
-            join.append(table, shift=shift, moved=content_bytes - piece.range.start)
-        content_bytes += piece.range.end - piece.range.start
-    head = _head(joined, content_bytes)
-    etag = _etag(pieces, init)
-    manifest = {
+def manifest(file: VirtualMp4, gaps: Sequence[Gap] = ()) -> dict[str, object]:
+    """What goes beside the file, as plain JSON values: what it is made of, and which second of it shows which moment."""
+    return {
         "layout_version": LAYOUT_VERSION,
-        "etag": etag,
-        "codecs": codecs(tracks),
-        "size": len(head) + content_bytes,
-        "runs": _runs(pieces, shifts, min(join.first_pts for join in joined if join.first_pts is not None)),
+        "etag": file.etag,
+        "codecs": file.codecs,
+        "size": file.size,
+        "frames": file.pictures,
+        "from": iso(file.segments[0].at_us),
+        "to": iso(max(placed.end_us for placed in file.segments)),
+        "runs": _runs(file.segments),
         "gaps": [{"from": iso(gap.start_us), "to": iso(gap.end_us), "cause": gap.cause} for gap in gaps],
     }
-    return VirtualMp4(head, tuple(piece.range for piece in pieces), len(head) + content_bytes, etag, manifest)
 
 
-def _shifts(pieces: Sequence[_Piece]) -> list[int]:
-    """What is added to each piece's media times: pieces without a gap between them share it, others begin where all before has ended."""
-    groups: list[list[_Piece]] = [[pieces[0]]]
-    for before, piece in pairwise(pieces):
-        if piece.goes_on_from(before):
-            groups[-1].append(piece)
-        else:
-            groups.append([piece])
-    shifts: list[int] = []
-    file_time = 0
-    for group in groups:
-        tables = [table for piece in group for table in piece.tables if table.samples]
-        start = min(table.first_dts for table in tables)
-        shifts += [file_time - start] * len(group)
-        file_time += max(table.end_dts for table in tables) - start
-    return shifts
-
-
-def _head(joined: Sequence[JoinedTable], content_bytes: int) -> bytes:
-    """ftyp, moov and the head of a 64-bit mdat. All sizes are known before the places of the chunks are, so it is laid out twice."""
-    present = [join for join in joined if join.first_pts is not None]
-    start_pts = min(join.first_pts for join in present if join.first_pts is not None)
-    header = movie_header(max(join.presented_ticks(start_pts) for join in present), len(joined) + 1)
-
-    def before_content(at: int) -> bytes:
-        movie = box(b"moov", header, *(join.trak(start_pts, at) for join in present))
-        return file_type() + movie + struct.pack(">I4sQ", 1, b"mdat", _MDAT_BYTES + content_bytes)
-
-    return before_content(len(before_content(0)))
-
-
-def _etag(pieces: Sequence[_Piece], init: bytes) -> str:
-    digest = hashlib.sha256(f"{LAYOUT_VERSION}\n".encode() + init)
-    for piece in pieces:
-        digest.update(f"{piece.row.sha256} {piece.first} {piece.end}\n".encode())
-    return digest.hexdigest()
-
-
-def _runs(pieces: Sequence[_Piece], shifts: Sequence[int], start_pts: int) -> list[dict[str, object]]:
+def _runs(segments: Sequence[Placed]) -> list[dict[str, object]]:
     """For each run its wall time, and for each segment of it which second of the file begins at which wall time."""
     runs: list[dict[str, object]] = []
-    for (camera, run), same in groupby(zip(pieces, shifts, strict=True), key=lambda pair: (pair[0].row.camera, pair[0].row.run)):
+    for (camera, run), same in groupby(segments, key=lambda placed: (placed.bytes.row.camera, placed.bytes.row.run)):
         members = list(same)
         anchors = [
             {
-                "file_s": (piece.tail.fragments[piece.first].pts + shift - start_pts) / TIMESCALE,
-                "at": iso(piece.wall.start_us),
-                "at_us": piece.wall.start_us,
-                "key": piece.row.key,
-                "sha256": piece.row.sha256,
-                "bytes": list(piece.range[1:]),
+                "file_s": placed.ticks / TIMESCALE,
+                "at": iso(placed.at_us),
+                "at_us": placed.at_us,
+                "key": placed.bytes.row.key,
+                "sha256": placed.bytes.row.sha256,
+                "bytes": list(placed.bytes[1:]),
             }
-            for piece, shift in members
+            for placed in members
         ]
-        ends = iso(members[-1][0].wall.end_us)
-        runs.append({"camera": camera, "run": run, "from": anchors[0]["at"], "to": ends, "segments": anchors})
+        runs.append({"camera": camera, "run": run, "from": anchors[0]["at"], "to": iso(members[-1].end_us), "segments": anchors})
     return runs

@@ -52,20 +52,19 @@ def file_type() -> bytes:
     return box(b"ftyp", b"iso6", struct.pack(">I", 0), _COMPATIBLE_BRANDS)
 
 
-def movie_header(duration: int, next_track_id: int) -> bytes:
-    """mvhd, version 1 (8.2.2)."""
-    times = struct.pack(">QQIQ", 0, 0, TIMESCALE, duration)
+def movie_header(duration: int, next_track_id: int, *, created: int = 0) -> bytes:
+    """mvhd, version 1 (8.2.2); `created` is in seconds since 1904 UTC, 0 if it is not told."""
+    times = struct.pack(">QQIQ", created, created, TIMESCALE, duration)
     return full_box(b"mvhd", 1, 0, times, struct.pack(">IH10x", 0x10000, 0x100), _MATRIX, bytes(24), struct.pack(">I", next_track_id))
 
 
-def trak(track_id: int, track: Track, duration: int, stbl: bytes, *, edits: bytes = b"", delay: int = 0) -> bytes:
+def trak(track_id: int, track: Track, duration: int, stbl: bytes, *, edits: bytes = b"", delay: int = 0, created: int = 0) -> bytes:
     """One track whose samples last `duration`; `edits` is its edts box if it has one, `delay` the time before its first sample (ticks)."""
     size = struct.pack(">II", track.width << 16, track.height << 16) if isinstance(track, VideoTrack) else bytes(8)
     volume = 0 if track.is_video else 0x100
-    header = full_box(
-        b"tkhd", 1, _ENABLED_IN_MOVIE, struct.pack(">QQI4xQ8xHHH2x", 0, 0, track_id, delay + duration, 0, 0, volume), _MATRIX, size
-    )
-    media_times = struct.pack(">QQIQHH", 0, 0, TIMESCALE, duration, _UNDETERMINED, 0)
+    ids = struct.pack(">QQI4xQ8xHHH2x", created, created, track_id, delay + duration, 0, 0, volume)
+    header = full_box(b"tkhd", 1, _ENABLED_IN_MOVIE, ids, _MATRIX, size)
+    media_times = struct.pack(">QQIQHH", created, created, TIMESCALE, duration, _UNDETERMINED, 0)
     handler, name = (b"vide", b"video\0") if track.is_video else (b"soun", b"sound\0")
     media_header = full_box(b"vmhd", 0, 1, bytes(8)) if track.is_video else full_box(b"smhd", 0, 0, bytes(4))
     in_this_file = box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1)))

@@ -9,15 +9,34 @@ from dataclasses import dataclass, field, replace
 
 import av
 
-from playback.virtual_mp4 import Footage, VirtualMp4
+from playback.file_parts import cut, parts_of
+from playback.virtual_mp4 import VirtualMp4
+from playback.virtual_mp4 import lay_out as lay_out_part
 from recorder.fragment import Sample, SegmentWriter
 from segments.boxes import init_segment
 from segments.clock import US_PER_S
 from segments.media import TIMESCALE, Track
-from segments.model import Span
-from segments.segment_tail import read_tail
+from segments.model import Row, Span
+from segments.segment_tail import SegmentTail, read_tail
 from tests.builders import NOON_US, a_row
 from tests.samples import FACTS, MEDIA_START, SOUND, VIDEO, Samples, fragments_of
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """A segment to be laid out: its row, its tail, the init segment of its run, and the part of it that is wanted."""
+
+    row: Row
+    tail: SegmentTail
+    init: bytes
+    wanted: Span
+
+
+def lay_out(footage: Sequence[Footage], *, hold: bool = False) -> list[VirtualMp4]:
+    """The files these segments make, as `playback.export` has them laid out."""
+    parts = parts_of([cut(each.row, each.init, each.wanted) for each in footage], hold=hold)
+    tails = iter([each.tail for each in footage])
+    return [lay_out_part(part, [next(tails) for _ in part.cuts]) for part in parts]
 
 
 @dataclass

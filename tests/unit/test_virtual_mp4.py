@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from playback.virtual_mp4 import lay_out
 from segments.media import TIMESCALE
 from tests.media import Clips, access_units
-from tests.pool import Pool, first_pts, read, record_run, shown
+from tests.pool import Pool, first_pts, lay_out, read, record_run, shown
 from tests.samples import MEDIA_START, samples_of, with_signed_offsets
 
 CLIPS = [{"audio": "aac"}, {"b_frames": 2, "audio": "aac"}, {"codec": "h265", "b_frames": 2}, {"codec": "h265", "audio": "aac"}]
