@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from playback.file_parts import Cut, Part, cut, parts_of
 from playback.footage import Beside, camera_added_us, elsewhere_of, no_footage, rows_of, run_of
 from playback.segment_bytes import read
 from playback.services import Services
-from playback.virtual_mp4 import MAX_FILE_US, Gap, VirtualMp4, lay_out
+from playback.virtual_mp4 import MAX_FILE_US, Gap, VirtualMp4, lay_out, manifest
 from segments.coverage import Facts, coverage
 from segments.coverage import Gap as Absence
 from segments.errors import BadInput, DataDamaged
@@ -32,6 +33,27 @@ class Parts:
     parts: Sequence[Part]
     rows: Sequence[Row]
     beside: Beside
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A file that is laid out, with its manifest."""
+
+    file: VirtualMp4
+    manifest: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.file.size
+
+
+async def plan_export(services: Services, camera: str, span: Span) -> list[Planned]:
+    """All files of a span of at most 24 h, laid out; raises as `find_parts` and `plan_file` do."""
+    found = await find_parts(services, camera, span)
+    gaps = await gaps_of(services, camera, span, found.rows)
+    files = [await plan_file(services, part) for part in found.parts]
+    return [Planned(file, manifest(file, gaps)) for file in files]
 
 
 async def find_parts(services: Services, camera: str, span: Span, *, hold: bool = False) -> Parts:

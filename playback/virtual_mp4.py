@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from playback.chapters import Anchor, chapters
 from playback.file_parts import LAYOUT_VERSION, ByteRange, Cut, Part
@@ -185,7 +185,7 @@ class Gap(NamedTuple):
     cause: str
 
 
-def manifest(file: VirtualMp4, gaps: Sequence[Gap] = ()) -> dict[str, object]:
+def manifest(file: VirtualMp4, gaps: Sequence[Gap] = ()) -> dict[str, Any]:
     """What goes beside the file, as plain JSON values: what it is made of, and which second of it shows which moment."""
     return {
         "layout_version": LAYOUT_VERSION,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from playback.access import Access
-from playback.export import plan_export, read_export
+from playback.export import Planned, plan_export
 from playback.exports.archive import ArchiveWriter, manifest_of
 from playback.exports.job import Form, Item, Job
 from playback.exports.names import film_name
@@ -17,9 +17,10 @@ from playback.exports.results import ResultWriter
 from playback.exports.rights import may_still
 from playback.exports.transcoder import Transcoder, Watermark, stamps_of
 from playback.exports.worker import Progress
+from playback.file_bytes import file_bytes
 from playback.problems import NoFootage
 from playback.services import Services
-from playback.virtual_mp4 import MAX_FILE_US, VirtualMp4
+from playback.virtual_mp4 import MAX_FILE_US
 from segments.clock import US_PER_S, iso
 from segments.errors import BadInput
 from segments.model import Span
@@ -32,7 +33,7 @@ class Film(NamedTuple):
 
     item: Item
     name: str
-    plan: VirtualMp4
+    plan: Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,10 @@ class ExportMaker:
         """The bytes of a film as the result has it."""
         self.room(film.plan.size)
         if job.transcoding is None:
-            async for piece in part.counted(film.plan, read_export(film.plan, self.services)):
+            async for piece in part.counted(film.plan, file_bytes(self.services, film.plan.file)):
                 yield piece
             return
-        source = part.read(read_export(film.plan, self.services))
+        source = part.read(file_bytes(self.services, film.plan.file))
         mark = Watermark(_line(job), stamps_of(film.plan.manifest)) if job.transcoding.watermark else None
         async with self.transcoder.transcoded(source, job.transcoding, mark, part.made(film.item.span)) as path:
             async for piece in _file(path):
@@ -119,7 +120,7 @@ class _Part:
     before: float
     whole: float
 
-    async def counted(self, plan: VirtualMp4, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def counted(self, plan: Planned, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces of a film; the share done is that of its bytes."""
         done = 0
         async for piece in pieces:
