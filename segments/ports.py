@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from segments.audit_line import AuditPlace, Line, StoredLine
 from segments.digest import Mark
 from segments.duty import Duty, Place, Placing
 from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, Span, StateChange
@@ -293,6 +294,40 @@ class ReadReceipts(Protocol):
         """When there was footage that receipts of a UTC month's camera-days name, joined, in order; far cheaper than `receipts`."""
 
 
+class WriteAudit(Protocol):
+    """The register in. Nothing takes a line out again or changes it."""
+
+    async def put_audit(self, lines: Sequence[Line]) -> None:
+        """Adds up to 1,000 lines that follow each other in one chain, for good: all of them or none.
+
+        They survive a power cut when this returns. Raises Conflict if another line has one of their numbers. Idempotent; never overwrites.
+        """
+
+    async def last_audit(self, chain: str) -> Line | None:
+        """The line of the highest number in a chain, None if it has none; never an older one than a call before has shown."""
+
+
+class ReadAudit(Protocol):
+    """The register out: chain by chain for those who check it, by day or by camera for those who look for something.
+
+    The latter raises DataDamaged where a line is not as it was written.
+    """
+
+    async def audit_chain(self, chain: str, *, after: int = 0, limit: int = 100) -> Page[StoredLine, int]:
+        """Lines of a chain as they are stored, in order of number, those greater than `after`; whatever has become of their texts."""
+
+    async def audit_chains(self) -> Sequence[str]:
+        """The names of all chains, in order."""
+
+    async def audit_of_day(self, day: date, *, after: AuditPlace | None = None, limit: int = 100) -> Page[Line, AuditPlace]:
+        """Acts done on a UTC day in order of place, those behind `after`."""
+
+    async def audit_of_camera(
+        self, camera: str, month: date, *, after: AuditPlace | None = None, limit: int = 100
+    ) -> Page[Line, AuditPlace]:
+        """Acts on a camera that were done in the UTC month whose first day is `month`, in order of place, those behind `after`."""
+
+
 class Records(Protocol):
     """Small documents that people's decisions are kept in (policies, holds), each with a revision. Linearizable."""
 
@@ -436,6 +471,8 @@ class Index(
     Usage,
     WriteReceipts,
     ReadReceipts,
+    WriteAudit,
+    ReadAudit,
     Records,
     Cameras,
     Credentials,

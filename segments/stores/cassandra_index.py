@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segments.stores.cassandra_archive import CassandraArchive
+from segments.stores.cassandra_audit import CassandraAudit
 from segments.stores.cassandra_duties import CassandraDuties, Epochs
 from segments.stores.cassandra_footage import CassandraFootage
 from segments.stores.cassandra_receipts import CassandraReceipts
@@ -28,7 +29,14 @@ async def open_cassandra_index(settings: CassandraSettings) -> CassandraIndex:
 
 
 class CassandraIndex(
-    CassandraRuns, CassandraFootage, CassandraRetention, CassandraReceipts, CassandraUsage, CassandraArchive, CassandraDuties
+    CassandraRuns,
+    CassandraFootage,
+    CassandraRetention,
+    CassandraReceipts,
+    CassandraAudit,
+    CassandraUsage,
+    CassandraArchive,
+    CassandraDuties,
 ):
     """See `segments.ports.Index`; use `open_cassandra_index`."""
 
@@ -36,6 +44,7 @@ class CassandraIndex(
         super().__init__(session)
         self._epochs = Epochs(session)
         self._listed_pages = set()
+        self._listed_audit = set()
 
     async def close(self) -> None:
         """See `Index`."""

@@ -128,6 +128,17 @@ class CassandraSession:
         (answer,) = await self._answer_to(self._send(prepared.bind(values), _COMPARE), writing=True)
         return bool(answer[0])
 
+    async def compare_and_set_together(self, cql: str, many: Sequence[Values]) -> bool:
+        """The same of several writes of one partition: all of them if the condition of each holds, else none."""
+        if len(many) == 1:
+            return await self.compare_and_set(cql, many[0])
+        prepared = self._prepared.get(cql) or await self._prepare(cql)
+        batch = BatchStatement(BatchType.UNLOGGED)
+        for values in many:
+            batch.add(prepared.bind(values))
+        answers = await self._answer_to(self._send(batch, _COMPARE), writing=True)
+        return bool(answers[0][0])
+
     async def define(self, cql: str) -> None:
         """A statement that changes the schema; returns when all servers agree on it, else raises TryAgain."""
         response = await asyncio.to_thread(self._defined, cql)

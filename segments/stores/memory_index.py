@@ -16,6 +16,7 @@ from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition,
 from segments.ports import ALL_CAMERAS, CameraFilter, Page
 from segments.shards import bucket_of
 from segments.stores import lease_rules
+from segments.stores.memory_audit import MemoryAudit
 from segments.stores.memory_retention import MemoryRetention
 from segments.stores.memory_usage import MemoryUsage
 from segments.stores.partitions import (
@@ -35,7 +36,7 @@ T = TypeVar("T")
 C = TypeVar("C", int, str, RowPosition)
 
 
-class MemoryIndex(MemoryUsage, MemoryRetention):
+class MemoryIndex(MemoryUsage, MemoryRetention, MemoryAudit):
     """See `segments.ports.Index`. No call waits inside, so each takes effect at once; it belongs to one event loop."""
 
     def __init__(self) -> None:

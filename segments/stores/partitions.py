@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TypeVar
 
+from segments.audit_line import Line
 from segments.clock import day_of
 from segments.errors import BadInput
 from segments.model import Footage, Partition, Row, RowPosition, Run
@@ -87,6 +88,13 @@ def one_day(rows: Sequence[Row]) -> None:
     if len(days) > 1:
         names = ", ".join(f"{camera} {day}" for camera, day in sorted(days)[:3])
         raise BadInput(f"rows of {len(days)} camera-days in one write ({names}...); write each camera-day by itself")
+
+
+def one_chain(lines: Sequence[Line]) -> str:
+    """The chain of lines of the register; raises BadInput unless they are of one and follow each other, or if there are none."""
+    if not lines or any((line.chain, line.number) != (lines[0].chain, lines[0].number + n) for n, line in enumerate(lines)):
+        raise BadInput("lines of the register are written some that follow each other in one chain")
+    return lines[0].chain
 
 
 def page_limit(limit: int) -> int:

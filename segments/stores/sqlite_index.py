@@ -1,10 +1,11 @@
-"""The embedded index: footage, archive, duties and retention in one SQLite file."""
+"""The embedded index: footage, archive, duties, retention and register in one SQLite file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from segments.stores.sqlite_archive import SqliteArchive
+from segments.stores.sqlite_audit import SqliteAudit
 from segments.stores.sqlite_database import SqliteDatabase
 from segments.stores.sqlite_duties import SqliteDuties
 from segments.stores.sqlite_footage import SqliteFootage
@@ -26,7 +27,7 @@ async def open_sqlite_index(path: Path, *, synced: bool = True) -> SqliteIndex:
     return SqliteIndex(database)
 
 
-class SqliteIndex(SqliteFootage, SqliteUsage, SqliteRetention, SqliteArchive, SqliteDuties):
+class SqliteIndex(SqliteFootage, SqliteUsage, SqliteRetention, SqliteAudit, SqliteArchive, SqliteDuties):
     """See `segments.ports.Index`. Several processes may have the same file open; use `open_sqlite_index`."""
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.index_archive_contract import BatchesContract, CameraChangesContract, CamerasContract
+from tests.contract.index_audit_contract import AuditContract
 from tests.contract.index_duties_contract import LeasesContract, PlacesContract
 from tests.contract.index_footage_contract import RowsContract, RunsContract, StatesContract
 from tests.contract.index_partitions_contract import PartitionsContract
@@ -23,6 +24,7 @@ class IndexContract(
     ReceiptsContract,
     RecordsContract,
     RemovalContract,
+    AuditContract,
     CamerasContract,
     CameraChangesContract,
     LeasesContract,
