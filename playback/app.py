@@ -19,6 +19,7 @@ from playback.access import Open, needs
 from playback.exports import routes as exports
 from playback.layouts import Layouts
 from playback.limits import RequestLimits, Traffic
+from playback.seen import Seen
 from playback.sensitive import routes as sensitive_routes
 from playback.services import Services
 from playback.snapshot import Decoding
@@ -55,6 +56,7 @@ def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.decoding = Decoding()
     app.state.layouts = Layouts()
     app.state.traffic = Traffic(services.limits)
+    app.state.seen = Seen()
     for router in (*_ROUTERS, *more, _description):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)

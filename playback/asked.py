@@ -1,12 +1,13 @@
-"""What routes are asked with: camera ids, moments and spans, checked at the door."""
+"""What routes are asked with: camera ids, moments, spans and reasons, checked at the door."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import unquote
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, WithJsonSchema
 
 from segments.clock import from_datetime, iso
@@ -52,3 +53,26 @@ def check_length(span: Span, most_us: int, what: str) -> None:
     if span.end_us - span.start_us > most_us:
         hours = most_us // 3_600_000_000
         raise BadInput(f"a {what} spans at most {f'{hours} hours' if hours <= 24 else f'{hours // 24} days'}: ask for it in parts")
+
+
+REASON_HEADER = "Keepsight-Reason"
+"""Why something is asked for; the query `reason` says it where headers cannot be set. UTF-8, percent-encoded in the header."""
+MAX_REASON = 500
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def reason_of(request: Request) -> str:
+    """Why something is asked for, '' where nobody says; raises BadInput for a text that is too long or has control characters."""
+    try:
+        reason = request.query_params.get("reason") or unquote(request.headers.get(REASON_HEADER, ""), errors="strict")
+    except UnicodeDecodeError:
+        raise BadInput(f"the header {REASON_HEADER} is not UTF-8, percent-encoded") from None
+    reason = reason.strip()
+    if len(reason) > MAX_REASON or _CONTROL.search(reason):
+        raise BadInput(f"a reason is a text of at most {MAX_REASON} characters without line ends or control characters")
+    return reason
+
+
+def source_of(request: Request) -> str:
+    """The address of the other end, as a trusted proxy on this machine tells it where there is one."""
+    return request.client.host if request.client else ""

@@ -8,23 +8,51 @@ from typing import cast
 from fastapi import Request
 
 from playback.access import subject_of
+from playback.asked import reason_of, source_of
+from playback.seen import Seen, SeenKey
 from playback.services import Services
+from segments.access import Subject
 from segments.audit import Act, Action
 from segments.model import Span
 
-REASON_HEADER = "Keepsight-Reason"
-"""Why footage is asked for; the query `reason` says it where headers cannot be set. UTF-8, percent-encoded in the header."""
+_NS_PER_S = 1_000_000_000
 
 
 async def admit(request: Request, action: Action, what: str, cameras: Sequence[str], span: Span, *, why: str = "") -> None:
     """Lets a request that its rule allowed pass to the footage of these cameras, and writes it down before anything is sent.
 
-    `why` is the reason of what was asked for earlier, or in a body; else the request says it. Raises NeedsReason or NeedsConsent for
-    sensitive footage, TryAgain if it cannot be written down.
+    `why` is the reason of what was asked for earlier, or in a body; else the request says it. What this process has shown the same subject
+    within ten minutes, for the same reason, is written once: ranges of one file, and a playlist that is asked for again. Raises BadInput
+    for a reason that is none, NeedsReason or NeedsConsent for sensitive footage, TryAgain if it cannot be written down.
     """
-    services = cast("Services", request.app.state.services)
-    who, reason = subject_of(request), why or request.query_params.get("reason", "")
+    services, seen = cast("Services", request.app.state.services), cast("Seen", request.app.state.seen)
+    who, reason = subject_of(request), why or reason_of(request)
     for camera in cameras:
         reason = await services.consents.check(who, action, camera, span, reason)
-    source = request.client.host if request.client else ""
-    await services.register.write(Act(services.clock.now_us(), who, action, what, tuple(cameras), span, reason, source))
+    now_s = services.clock.monotonic_ns() / _NS_PER_S
+    keys = [_key(who, camera, action, what) for camera in cameras]
+    if not all(seen.covers(key, reason, span, now_s) for key in keys):
+        await services.register.write(Act(services.clock.now_us(), who, action, what, tuple(cameras), span, reason, source_of(request)))
+        for key in keys:
+            seen.add(key, reason, span, now_s)
+    request.state.admitted = True
+
+
+async def admit_part(request: Request, action: Action, what: str, camera: str, span: Span) -> None:
+    """The same for a part of what a playlist names: one that was registered, here and a short while ago, counts for its segments.
+
+    They bear no reason of their own and may stick out of its span by less than their length. The consent it needed is asked again.
+    """
+    services, seen = cast("Services", request.app.state.services), cast("Seen", request.app.state.seen)
+    who = subject_of(request)
+    touched = seen.touched(_key(who, camera, action, what), span, services.clock.monotonic_ns() / _NS_PER_S)
+    if touched is None:
+        await admit(request, action, what, [camera], span)
+        return
+    await services.consents.check(who, action, camera, touched, reason_of(request))
+    request.state.admitted = True
+
+
+def _key(who: Subject, camera: str, action: Action, what: str) -> SeenKey:
+    """Ways of looking at footage are one; an export that was asked for and its file that was fetched are two."""
+    return SeenKey(who.id, camera, action if action is Action.VIEW else f"{action} {what}")

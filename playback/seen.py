@@ -16,11 +16,16 @@ MAX_SPANS = 64
 
 
 class SeenKey(NamedTuple):
-    """What makes two acts the same."""
+    """Who had what to do with which camera."""
 
     who: str
     camera: str
     action: str
+
+
+class _Shown(NamedTuple):
+    at_s: float
+    span: Span
     reason: str
 
 
@@ -28,12 +33,12 @@ class SeenKey(NamedTuple):
 class Seen:
     """Spans that were registered a short while ago. Times are monotonic seconds."""
 
-    _spans: OrderedDict[SeenKey, list[tuple[float, Span]]] = field(default_factory=OrderedDict)
+    _shown: OrderedDict[SeenKey, list[_Shown]] = field(default_factory=OrderedDict)
 
-    def covers(self, key: SeenKey, span: Span, now_s: float) -> bool:
-        """Whether all of a span was registered within `WITHIN_S`."""
+    def covers(self, key: SeenKey, reason: str, span: Span, now_s: float) -> bool:
+        """Whether all of a span was registered for this reason within `WITHIN_S`."""
         at_us = span.start_us
-        for start_us, end_us in sorted(self._fresh(key, now_s)):
+        for start_us, end_us in sorted(one.span for one in self._fresh(key, now_s) if one.reason == reason):
             if start_us > at_us:
                 return False
             at_us = max(at_us, end_us)
@@ -41,18 +46,20 @@ class Seen:
                 return True
         return False
 
-    def touches(self, key: SeenKey, span: Span, now_s: float) -> bool:
-        """Whether any of a span was: a segment at the edge of a playlist was named in it."""
-        return any(start_us < span.end_us and span.start_us < end_us for start_us, end_us in self._fresh(key, now_s))
+    def touched(self, key: SeenKey, span: Span, now_s: float) -> Span | None:
+        """The part of a span that was registered last, for whatever reason: a segment at the edge of a playlist was named in it."""
+        for one in reversed(self._fresh(key, now_s)):
+            start_us, end_us = max(span.start_us, one.span.start_us), min(span.end_us, one.span.end_us)
+            if start_us < end_us:
+                return Span(start_us, end_us)
+        return None
 
-    def add(self, key: SeenKey, span: Span, now_s: float) -> None:
+    def add(self, key: SeenKey, reason: str, span: Span, now_s: float) -> None:
         """Notes a span that was registered now."""
-        found = self._spans.setdefault(key, [])
-        found[:] = [one for one in found if now_s - one[0] < WITHIN_S][-(MAX_SPANS - 1) :]
-        found.append((now_s, span))
-        self._spans.move_to_end(key)
-        while len(self._spans) > MAX_KEYS:
-            self._spans.popitem(last=False)
+        self._shown[key] = [*self._fresh(key, now_s)[-(MAX_SPANS - 1) :], _Shown(now_s, span, reason)]
+        self._shown.move_to_end(key)
+        while len(self._shown) > MAX_KEYS:
+            self._shown.popitem(last=False)
 
-    def _fresh(self, key: SeenKey, now_s: float) -> list[Span]:
-        return [span for at_s, span in self._spans.get(key, ()) if now_s - at_s < WITHIN_S]
+    def _fresh(self, key: SeenKey, now_s: float) -> list[_Shown]:
+        return [one for one in self._shown.get(key, ()) if now_s - one.at_s < WITHIN_S]

@@ -64,6 +64,7 @@ class Entrance:
         subject = await self._subject(request)
         if subject is None:
             raise HTTPException(401, "sign in, or send a token in `Authorization: Bearer ...`", _CHALLENGE)
+        request.state.subject = subject  # the register says who was refused, too
         if not subject.may(verb):
             raise HTTPException(403, f"your roles do not let you do this: it takes the right to {verb}")
         if camera is not None and not await self.cameras.in_scope(subject.scope, camera):

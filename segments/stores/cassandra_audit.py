@@ -54,13 +54,13 @@ class CassandraAudit:
     # --- in
 
     async def put_audit(self, lines: Sequence[Line]) -> None:
-        """See `WriteAudit`; raises BadInput for lines that do not follow each other, and Unknown where it cannot be told what became of them.
+        """See `WriteAudit`; raises BadInput for lines that do not follow each other. Unknown: it cannot be told what became of them.
 
         Lines that lie in two pages are written page by page: of those, the first page's may stay alone.
         """
         one_chain(lines)
         for page, some in itertools.groupby(lines, lambda line: line.number // PAGE_LINES):
-            await self._put(page, list(some))
+            await self._put_lines(page, list(some))
 
     async def last_audit(self, chain: str) -> Line | None:
         """See `WriteAudit`: that of the last page that has any."""
@@ -72,9 +72,9 @@ class CassandraAudit:
                 return _line(chain, *last[0])
         return None
 
-    async def _put(self, page: int, lines: Sequence[Line]) -> None:
+    async def _put_lines(self, page: int, lines: Sequence[Line]) -> None:
         chain = lines[0].chain
-        await asyncio.gather(self._list_page(chain, page), *(self._place(line) for line in lines))
+        await asyncio.gather(self._list_audit_page(chain, page), *(self._place_line(line) for line in lines))
         bodies = {line.number: zlib.compress(line.text.encode()) for line in lines}
         lost: Unknown | None = None
         try:
@@ -87,21 +87,21 @@ class CassandraAudit:
         if taken:
             raise Conflict(f"chain {chain} has another line {taken[0]}")
         if found.keys() != bodies.keys():
-            await self._rest([line for line in lines if line.number not in found], lost)
+            await self._rest_of_lines([line for line in lines if line.number not in found], lost)
 
-    async def _rest(self, lines: Sequence[Line], lost: Unknown | None) -> None:
+    async def _rest_of_lines(self, lines: Sequence[Line], lost: Unknown | None) -> None:
         """The lines that are missing behind a part that was written before; if no answer came to them, that is raised."""
         if lost is not None:
             raise lost
-        await self._put(lines[0].number // PAGE_LINES, lines)
+        await self._put_lines(lines[0].number // PAGE_LINES, lines)
 
-    async def _list_page(self, chain: str, page: int) -> None:
+    async def _list_audit_page(self, chain: str, page: int) -> None:
         """Once a process; before anything is in it, so that whoever looks for the last line looks there."""
         if (chain, page) not in self._listed_audit:
             await self._session.write(_PUT_PAGE, (chain, page))
             self._listed_audit.add((chain, page))
 
-    async def _place(self, line: Line) -> None:
+    async def _place_line(self, line: Line) -> None:
         if line.act is not None:
             await self._session.write(_PUT_DAY, (day_of(line.at_us), *line.place))
         for camera in line.cameras:
@@ -128,24 +128,24 @@ class CassandraAudit:
 
     async def audit_of_day(self, day: date, *, after: AuditPlace | None = None, limit: int = 100) -> Page[Line, AuditPlace]:
         """See `ReadAudit`."""
-        return await self._placed(_OF_DAY, (day,), after, limit, "")
+        return await self._placed_lines(_OF_DAY, (day,), after, limit, "")
 
     async def audit_of_camera(
         self, camera: str, month: date, *, after: AuditPlace | None = None, limit: int = 100
     ) -> Page[Line, AuditPlace]:
         """See `ReadAudit`."""
-        return await self._placed(_OF_CAMERA, (camera, month), after, limit, camera)
+        return await self._placed_lines(_OF_CAMERA, (camera, month), after, limit, camera)
 
-    async def _placed(
+    async def _placed_lines(
         self, query: str, key: Sequence[object], after: AuditPlace | None, limit: int, camera: str
     ) -> Page[Line, AuditPlace]:
         """The lines at the places of a partition, of this camera if it is given."""
         rows = await self._session.read(query, (*key, *(after or _BEFORE_ALL), page_limit(limit) + 1))
         page = cut_page([AuditPlace(*row) for row in rows], limit, lambda place: place)
-        lines = await some_at_once(self._at, page.items, READS_AT_ONCE)
+        lines = await some_at_once(self._line_at, page.items, READS_AT_ONCE)
         return Page([line for line in lines if line is not None and (not camera or camera in line.cameras)], page.next)
 
-    async def _at(self, place: AuditPlace) -> Line | None:
+    async def _line_at(self, place: AuditPlace) -> Line | None:
         found = await self._session.read(_ONE, (place.chain, place.number // PAGE_LINES, place.number))
         line = _line(place.chain, place.number, found[0][0]) if found else None
         return line if line is not None and line.place == place else None

@@ -117,10 +117,7 @@ class CassandraSession:
 
     async def write_together(self, writes: Sequence[tuple[str, Values]]) -> None:
         """The same for several writes of one partition: all of them or none."""
-        batch = BatchStatement(BatchType.UNLOGGED)
-        for cql, values in writes:
-            batch.add((self._prepared.get(cql) or await self._prepare(cql)).bind(values))
-        await self._answer_to(self._send(batch, _WRITE), writing=True)
+        await self._answer_to(self._send(await self._batch(writes), _WRITE), writing=True)
 
     async def compare_and_set(self, cql: str, values: Values) -> bool:
         """A conditional write (Paxos, of this data centre alone); whether its condition held. Never tried twice by itself."""
@@ -130,14 +127,8 @@ class CassandraSession:
 
     async def compare_and_set_together(self, cql: str, many: Sequence[Values]) -> bool:
         """The same of several writes of one partition: all of them if the condition of each holds, else none."""
-        if len(many) == 1:
-            return await self.compare_and_set(cql, many[0])
-        prepared = self._prepared.get(cql) or await self._prepare(cql)
-        batch = BatchStatement(BatchType.UNLOGGED)
-        for values in many:
-            batch.add(prepared.bind(values))
-        answers = await self._answer_to(self._send(batch, _COMPARE), writing=True)
-        return bool(answers[0][0])
+        batch = await self._batch([(cql, values) for values in many])
+        return bool((await self._answer_to(self._send(batch, _COMPARE), writing=True))[0][0])
 
     async def define(self, cql: str) -> None:
         """A statement that changes the schema; returns when all servers agree on it, else raises TryAgain."""
@@ -162,6 +153,12 @@ class CassandraSession:
         await asyncio.to_thread(self._cluster.shutdown)
 
     # --- the bridge
+
+    async def _batch(self, writes: Sequence[tuple[str, Values]]) -> Any:
+        batch = BatchStatement(BatchType.UNLOGGED)
+        for cql, values in writes:
+            batch.add((self._prepared.get(cql) or await self._prepare(cql)).bind(values))
+        return batch
 
     async def _read_pages(self, cql: str, values: Values, profile: Any) -> list[Found]:
         bound = (self._prepared.get(cql) or await self._prepare(cql)).bind(values)
