@@ -27,7 +27,10 @@ from deploy.scrub_duty import ScrubSources, scrub_rounds
 from deploy.settings import Settings
 from deploy.sites_duty import sites_rounds
 from deploy.sweep_duty import SweepParts, sweep_rounds
+from deploy.webhook_duty import webhook_means, webhook_rounds
 from deploy.wiring import Stores, open_lock_keepers, open_stores
+from playback.webhooks.rounds import WEBHOOK_DUTY
+from playback.webhooks.telling import Means
 from replication.copy_values import COPY
 from replication.peer_client import PeerClient
 from replication.scrub_progress import SCRUB
@@ -58,9 +61,10 @@ async def run_duties(settings: Settings) -> None:
         other_sites(settings, stores.index, clock) as others,
         open_peers(settings, clock) as peers,
         open_peers(settings, clock) as asked,
+        webhook_means(settings, stores.index, clock) as means,
     ):
         with open_lock_keepers(settings, stores) as keepers:
-            await _run(settings, _Reached(stores, keepers, others.copies, peers, asked), clock)
+            await _run(settings, _Reached(stores, keepers, others.copies, peers, asked, means), clock)
 
 
 class _Reached(NamedTuple):
@@ -72,6 +76,7 @@ class _Reached(NamedTuple):
     copies: Copies
     peers: Mapping[str, PeerClient]
     asked: Mapping[str, PeerClient]
+    told: Means
 
 
 async def _run(settings: Settings, reached: _Reached, clock: SystemClock) -> None:
@@ -86,6 +91,7 @@ async def _run(settings: Settings, reached: _Reached, clock: SystemClock) -> Non
             LOCKS: RoundsDuty(lock_rounds(reached.keepers, stores.index, clock), clock),
             SCRUB: RoundsDuty(scrub_rounds(ScrubSources(settings, stores, reached.keepers, reached.peers, clock)), clock),
             SITES: RoundsDuty(sites_rounds(settings, stores.index, reached.asked, clock), clock),
+            WEBHOOK_DUTY: RoundsDuty(webhook_rounds(settings, reached.told), clock),
             BACKUP: RoundsDuty(backup_rounds(settings, stores, clock), clock),
             COPY: RoundsDuty(copy_rounds(CopyParts(settings, stores, reached.peers, pressure.chosen, clock)), clock),
         },

@@ -155,6 +155,7 @@ def secret_files(settings: Settings) -> list[SecretFile]:
         _kept("internal.key_file", settings.internal.key_file, settings.internal_key_path, "the key between the site's processes"),
         _kept("metrics.key_file", settings.metrics.key_file, settings.metrics_key_path, "the key of the metrics"),
         _kept("cameras.key_file", settings.cameras.key_file, settings.camera_key_path, "the key of the camera passwords"),
+        _kept("webhooks.key_file", settings.webhooks.key_file, settings.webhook_key_path, "the key of the webhooks' secrets"),
     ]
     if isinstance(settings.index, CassandraIndexSettings) and settings.index.password_file:
         files.append(SecretFile("index.password_file", settings.index.password_file, "the password of the index", settings.index.user))

@@ -170,6 +170,20 @@ class CameraSettings(Section):
     key_file: Path | None = None
 
 
+class WebhookSettings(Section):
+    """What other platforms' addresses may be, that are told of events, and the key their secrets are sealed with."""
+
+    key_file: Path | None = None
+    http: bool = False
+    """Whether addresses may be without TLS."""
+    loopback: bool = False
+    """Whether addresses may lie on this very machine, also without TLS."""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """The networks addresses may lie in; none: all."""
+    look_back_s: int = Field(7200, ge=300, le=86_400)
+    """Footage that is stored so late is still told."""
+
+
 class RetentionSettings(Section):
     """What the commit needs to know of retention: no footage is deleted before it is so old."""
 

@@ -27,6 +27,7 @@ from deploy.sections import (
     Section,
     SiteSettings,
     SpoolSettings,
+    WebhookSettings,
     base_url,
 )
 from deploy.site_sections import OtherSiteSettings, ReplicationSettings, SiteName
@@ -88,6 +89,7 @@ class Settings(Section):
     recording: RecordingSettings = RecordingSettings()
     cameras: CameraSettings = CameraSettings()
     retention: RetentionSettings = RetentionSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     sites: dict[SiteName, OtherSiteSettings] = Field(default_factory=dict)
     """The other sites, by name."""
     replication: ReplicationSettings = ReplicationSettings()
@@ -196,6 +198,11 @@ class Settings(Section):
     def camera_key_path(self) -> Path:
         """The key of the camera passwords."""
         return self.cameras.key_file or self.site.folder / "keys" / "cameras.key"
+
+    @property
+    def webhook_key_path(self) -> Path:
+        """The key of the webhooks' secrets."""
+        return self.webhooks.key_file or self.site.folder / "keys" / "webhooks.key"
 
     @property
     def internal_key_path(self) -> Path:

@@ -136,6 +136,11 @@ def camera_sealer(settings: Settings) -> Sealer:
     return load_sealer(settings.camera_key_path, create=settings.cameras.key_file is None)
 
 
+def webhook_sealer(settings: Settings) -> Sealer:
+    """Seals and opens webhooks' secrets; its key is made at the first start where no path was given."""
+    return load_sealer(settings.webhook_key_path, create=settings.webhooks.key_file is None, what="the key of the webhooks' secrets")
+
+
 def internal_key(settings: Settings) -> str:
     """The key between processes of the site; made at the first start where no path was given."""
     path = settings.internal_key_path

@@ -34,6 +34,10 @@ KINDS = (
     "quota",
     "metering",
     "export",
+    "webhook",
+    "webhook-cursor",
+    "webhook-standing",
+    "webhook-dead",
 )
 """All kinds of records: who goes through a whole index goes through these."""
 

@@ -40,11 +40,11 @@ class Sealer:
         return Credential(user, password)
 
 
-def load_sealer(path: Path, *, create: bool) -> Sealer:
+def load_sealer(path: Path, *, create: bool, what: str = "the key of the camera passwords") -> Sealer:
     """The sealer of a key file, made if there is none and `create` is set; raises StartRefused if it is unfit or readable by others."""
     if create:
         make_secret_file(path, os.urandom(_KEY_BYTES).hex())
-    return Sealer(bytes.fromhex(read_secret_file(path, what="the key of the camera passwords", hex_bytes=_KEY_BYTES)))
+    return Sealer(bytes.fromhex(read_secret_file(path, what=what, hex_bytes=_KEY_BYTES)))
 
 
 def make_secret_file(path: Path, text: str) -> None:
