@@ -19,6 +19,7 @@ from deploy.settings import Settings
 from deploy.tls import api_certificate, trust_in_nodes
 from deploy.watch import Watch
 from deploy.web_server import Listening, serve_http
+from deploy.webhook_duty import webhook_means
 from deploy.wiring import internal_key, open_stores, policy_limits
 from playback.elsewhere import Nowhere
 from playback.limits import Limits
@@ -47,7 +48,7 @@ async def run_api(settings: Settings) -> None:
     connect = partial(LiveClient, key=internal_key(settings), tls=trust_in_nodes(settings))
     watch = Watch("api", settings, clock)
     requests = RequestMetrics(watch.metrics.registry, clock)
-    async with open_stores(settings) as opened, open_peers(settings, clock) as peers:
+    async with open_stores(settings) as opened, open_peers(settings, clock) as peers, webhook_means(settings, opened.index, clock) as means:
         stores = watch.stores(opened)
         live = LivePlaces(stores.index, connect, clock)
         watch.parts.append(live_part(live))
@@ -64,6 +65,7 @@ async def run_api(settings: Settings) -> None:
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump()),
             damage=KnownDamage(stores.index, clock),
+            webhooks=means,
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
         async with sites_of(peers, stores.index, clock) as others:

@@ -32,6 +32,7 @@ from deploy import (
     cli_sensitive,
     cli_site,
     cli_store,
+    cli_webhook,
 )
 from deploy.cli_frame import Config, config_path, out, settings_of
 from deploy.fleet.child import run_until_told
@@ -56,6 +57,7 @@ app.add_typer(cli_scrub.app, name="scrub")
 app.add_typer(cli_retention.app, name="retention")
 app.add_typer(cli_hold.app, name="hold")
 app.add_typer(cli_sensitive.app, name="sensitive")
+app.add_typer(cli_webhook.app, name="webhook")
 app.add_typer(cli_receipts.app, name="receipts")
 app.add_typer(cli_reports.app, name="report")
 app.add_typer(cli_site.app, name="site")

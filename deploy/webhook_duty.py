@@ -26,9 +26,10 @@ def webhook_reach(settings: Settings) -> Reach:
 @contextlib.asynccontextmanager
 async def webhook_means(settings: Settings, index: WebhookIndex, clock: Clock) -> AsyncIterator[Means]:
     """What webhooks are told with; raises StartRefused if their key is unfit."""
-    post = HttpPost(webhook_reach(settings))
+    reach = webhook_reach(settings)
+    post = HttpPost(reach)
     try:
-        yield Means(index, webhook_sealer(settings), post, clock, settings.site.name)
+        yield Means(index, webhook_sealer(settings), post, reach, clock, settings.site.name)
     finally:
         await post.close()
 

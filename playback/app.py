@@ -23,6 +23,7 @@ from playback.seen import Seen
 from playback.sensitive import routes as sensitive_routes
 from playback.services import Services
 from playback.snapshot import Decoding
+from playback.webhooks import routes as webhook_routes
 from segments.access import Verb
 
 __all__ = ["PREFIX", "Services", "create_app"]
@@ -41,6 +42,7 @@ _ROUTERS = (
     sensitive_routes.router,
     exports.router,
     file_routes.router,
+    webhook_routes.router,
 )
 _description = APIRouter()
 

@@ -15,6 +15,7 @@ from playback.elsewhere import Elsewhere, Nowhere
 from playback.exports.queue import Exports
 from playback.limits import Limits
 from playback.live import LiveFootage
+from playback.webhooks.telling import Means
 from segments.audit import NoRegister, Register
 from segments.clock import Clock
 from segments.model import Row
@@ -64,6 +65,7 @@ class Services:
     damage: Damage = field(default_factory=NoDamage)
     register: Register = field(default_factory=NoRegister)
     consents: Consents = field(default_factory=NoConsents)
+    webhooks: Means | None = None
     consent_hours: float = 8.0
     exports: Exports | None = None
 

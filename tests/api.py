@@ -18,11 +18,16 @@ from playback.identity.entrance import Entrance, SiteToken
 from playback.identity.known_cameras import KnownCameras
 from playback.identity.sessions import Sessions
 from playback.services import Services
+from playback.webhooks.address import Reach
+from playback.webhooks.attempts import Answer
+from playback.webhooks.post import Post
+from playback.webhooks.telling import Means
 from retention.asked import RetentionServices
 from retention.policies import PolicyLimits
 from segments.clock import US_PER_S, Clock, SystemClock, iso
 from segments.errors import NotFound, TryAgain
 from segments.model import Row, RowPosition, Run
+from segments.secrets import Sealer
 from segments.stores.memory_index import MemoryIndex
 from segments.stores.memory_objects import MemoryObjects
 from tests.builders import NOON_US
@@ -78,6 +83,14 @@ class FakeLive:
             raise TryAgain("the uploader does not answer")
 
 
+class Nobody:
+    """A receiver of webhooks' messages that is not there."""
+
+    async def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """See `Post`."""
+        return Answer(0, "no connection", connected=False)
+
+
 @dataclass
 class Api:
     """The application under test and all it stands on; requests go to paths under `/api/v1`."""
@@ -87,6 +100,7 @@ class Api:
     live: FakeLive = field(default_factory=FakeLive)
     clock: StandingClock = field(default_factory=lambda: StandingClock(NOON_US + 3600 * US_PER_S))
     token: str | None = None
+    receiver: Post = field(default_factory=Nobody)
     _made: tuple[list[object], FastAPI] | None = field(default=None, init=False, repr=False)
 
     def services(self, **changes: Any) -> Services:
@@ -97,6 +111,7 @@ class Api:
             "live": self.live,
             "clock": self.clock,
             "site": "home",
+            "webhooks": Means(self.index, Sealer(bytes(32)), self.receiver, Reach(), self.clock, "home"),
             "access": Open() if self.token is None else entrance(self.index, self.clock, self.token),
         }
         return Services(**good | changes)

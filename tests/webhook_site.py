@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from playback.webhooks.address import Reach
 from playback.webhooks.attempts import Answer
 from playback.webhooks.post import Post
 from playback.webhooks.rounds import Webhooks
@@ -75,7 +76,7 @@ class WebhookSite:
     post: Post | None = None
 
     def means(self) -> Means:
-        return Means(self.index, SEALER, self.post or self.receiver, self.clock, "home")
+        return Means(self.index, SEALER, self.post or self.receiver, Reach(), self.clock, "home")
 
     def duty(self) -> Webhooks:
         """A place that begins anew."""

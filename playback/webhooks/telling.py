@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from playback.webhooks.address import Reach
 from playback.webhooks.attempts import PAUSED_AFTER_US, Answer, Fate, away_wait_us, fate, wait_us
 from playback.webhooks.cursor import Cursor, cursor_of, cursor_values
 from playback.webhooks.events import Event, message, message_id
@@ -45,6 +46,7 @@ class Means:
     index: WebhookIndex
     sealer: Sealer
     post: Post
+    reach: Reach
     clock: Clock
     site: str
 
