@@ -23,9 +23,9 @@ from retention.state_routes import state_routes
 from segments.access import Verb
 
 
-def whole_app(services: Services, retention: RetentionServices) -> Starlette:
-    """Everything that is served to users."""
-    app = create_app(services, _routes_of_retention(services.site))
+def whole_app(services: Services, retention: RetentionServices, more: Sequence[Any] = ()) -> Starlette:
+    """Everything that is served to users; `more` are routes that only some sites have."""
+    app = create_app(services, [*_routes_of_retention(services.site), *more])
     app.state.retention = retention
     return app
 

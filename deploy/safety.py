@@ -169,6 +169,9 @@ def secret_files(settings: Settings) -> list[SecretFile]:
         SecretFile(f"sites.{name}.key_file", site.key_file, f"the key shared with site {name}", ours=True, least=LEAST_KEY_CHARACTERS)
         for name, site in settings.sites.items()
     ]
+    if settings.access.oidc.client_secret_file is not None:
+        path, client = settings.access.oidc.client_secret_file, settings.access.oidc.client_id
+        files.append(SecretFile("access.oidc.client_secret_file", path, "the secret of the sign-in client", client))
     return [file for file in files if file is not None]
 
 

@@ -96,13 +96,6 @@ class InternalSettings(Section):
         return self
 
 
-class AccessSettings(Section):
-    """Who may see what."""
-
-    consent_hours: float = Field(8.0, gt=0, le=168)
-    """How long an approval of sensitive footage lasts."""
-
-
 class LimitsSettings(Section):
     """What one process of the API does at once; what is over that is answered with 429."""
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from deploy.access_sections import AccessSettings
 from deploy.sections import (
-    AccessSettings,
     ApiSettings,
     CameraSettings,
     ClockSettings,
@@ -59,7 +59,7 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 ENVIRONMENT_PREFIX = "KEEPSIGHT_"
-_LISTS = {"networks", "hosts", "links"}
+_LISTS = {"networks", "hosts", "links", "algorithms", "scopes"}
 """Keys that the environment writes with commas."""
 
 

@@ -38,6 +38,7 @@ KINDS = (
     "webhook-cursor",
     "webhook-standing",
     "webhook-dead",
+    "bearer",
 )
 """All kinds of records: who goes through a whole index goes through these."""
 

@@ -107,7 +107,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
         elif name == "sites":
             yield from keys(OtherSiteSettings, "sites.NAME.")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from keys(field.annotation, f"{name}.")
+            yield from keys(field.annotation, f"{prefix}{name}.")
         else:
             yield f"{prefix}{field.alias or name}", field.default
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -47,6 +47,23 @@ VALUES: dict[str, Any] = {
     "internal.ca_file": "/etc/keepsight/nodes-ca.pem",
     "internal.plain": True,
     "access.consent_hours": 2.5,
+    "access.oidc.issuer": "https://id.example.org",
+    "access.oidc.client_id": "keepsight",
+    "access.oidc.client_secret_file": "/etc/keepsight/oidc.secret",
+    "access.oidc.base_url": "https://video.example.org",
+    "access.oidc.audience": "keepsight-api",
+    "access.oidc.algorithms": ["PS512", "EdDSA"],
+    "access.oidc.scopes": ["openid", "video"],
+    "access.oidc.claims.roles": "realm_access.roles",
+    "access.oidc.claims.name": "display_name",
+    "access.oidc.claims.unit": "department",
+    "access.oidc.claims.areas": "video_areas",
+    "access.oidc.claims.classes": "video_classes",
+    "access.oidc.claims.cameras": "video_cameras",
+    "access.oidc.roles.east": "operator",
+    "access.oidc.without_scope": "everything",
+    "access.oidc.session_s": 3600,
+    "access.oidc.ca_file": "/etc/keepsight/id-ca.pem",
     "limits.requests": 17,
     "limits.requests_per_client": 7,
     "limits.costly": 3,
@@ -97,6 +114,7 @@ VALUES: dict[str, Any] = {
 CASSANDRA = {"index.kind": "cassandra", "index.hosts": ["127.0.0.1"], "index.datacenter": "east"}
 TOGETHER = (
     ("api.certificate_file", "api.key_file"),
+    tuple(f"access.oidc.{name}" for name in ("issuer", "client_id", "base_url", "audience", "roles.east")),
     ("internal.certificate_file", "internal.certificate_key_file", "internal.ca_file"),
     ("replication.certificate_file", "replication.certificate_key_file"),
 )
@@ -119,9 +137,9 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             kind for kind in (field.annotation, *parts_of(field.annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
         ]
         for section in sections:
-            yield from keys(section, f"{name}.")
+            yield from keys(section, f"{prefix}{name}.")
         if not sections:
-            yield prefix + (f"{name}.east" if name == "replication" else name)
+            yield prefix + (f"{name}.east" if get_origin(field.annotation) is dict else name)
 
 
 def parts_of(annotation: Any) -> Iterator[Any]:
