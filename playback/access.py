@@ -7,6 +7,7 @@ from typing import Annotated, Protocol, cast
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
+from playback.links import LINK, ByLink
 from segments.access import EVERYBODY, Subject, Verb
 
 
@@ -33,12 +34,19 @@ class Open:
 
 
 class Rule:
-    """The dependency that stands before a route and asks the application's `Access`."""
+    """The dependency that stands before a route and asks the application's `Access`.
 
-    def __init__(self, verb: Verb) -> None:
+    A route that names `by_link` also takes a link of ours in the place of who asks; then nothing but the link counts.
+    """
+
+    def __init__(self, verb: Verb, by_link: ByLink | None = None) -> None:
         self.verb = verb
+        self.by_link = by_link
 
     async def __call__(self, request: Request) -> None:
+        if self.by_link is not None and LINK in request.query_params:
+            request.state.subject, request.state.link = await self.by_link.opened(request)
+            return
         access = cast("Access", request.app.state.access)
         request.state.subject = await access.allow(request, self.verb, request.path_params.get("camera"))
 
@@ -51,6 +59,6 @@ def subject_of(request: Request) -> Subject:
 Asker = Annotated[Subject, Depends(subject_of)]
 
 
-def needs(verb: Verb) -> list[Dependency]:
-    """The `dependencies` of a route that wants to do this."""
-    return [Depends(Rule(verb))]
+def needs(verb: Verb, by_link: ByLink | None = None) -> list[Dependency]:
+    """The `dependencies` of a route that wants to do this; `by_link` says which links open it, too."""
+    return [Depends(Rule(verb, by_link))]

@@ -61,15 +61,23 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was asked for: a span, and whether it is still growing (its end lies in the future)."""
+    """What was asked for: a span, and whether it is still growing (its end lies in the future); `sliding`: it follows the live edge."""
 
     span: Span
     growing: bool
+    sliding: bool = False
 
     @property
     def fine(self) -> bool:
         """Whether entries are single fragments."""
-        return self.span.end_us - self.span.start_us <= FINE_SPAN_US
+        return self.sliding or self.span.end_us - self.span.start_us <= FINE_SPAN_US
+
+
+class Numbers(NamedTuple):
+    """How many entries, and how many breaks between them, lie before the first entry of a sliding playlist."""
+
+    sequence: int
+    discontinuities: int
 
 
 def stretches(rows: Iterable[Row], window: Window) -> list[list[Piece]]:
@@ -158,25 +166,40 @@ def key_entries(found: Iterable[Sequence[Piece]], window: Window) -> list[Entry]
     return entries
 
 
-def media_text(entries: Sequence[Entry], runs: Mapping[str, Run], window: Window, *, keys_only: bool = False) -> str:
-    """A media playlist, or an I-frame playlist, of entries; addresses are relative to `/cameras/{camera}/hls/`."""
-    lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{_target_s(entries, window)}"]
-    lines.append(f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if window.growing else 'VOD'}")
+def media_text(
+    entries: Sequence[Entry],
+    runs: Mapping[str, Run],
+    window: Window,
+    *,
+    keys_only: bool = False,
+    query: str = "",
+    numbers: Numbers | None = None,
+) -> str:
+    """A media playlist, or an I-frame playlist, of entries; addresses are relative to `/cameras/{camera}/hls/` and carry `query`."""
+    query = f"?{query}" if query else ""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{_target_s(entries, window)}", *_kind(window, numbers)]
     lines += ["#EXT-X-I-FRAMES-ONLY"] if keys_only else []
     clock_us, shown, address = 0, None, ""
     for place, (row, start_us, ticks, offset, length, fresh) in enumerate(entries):
         if fresh:
             lines += ["#EXT-X-DISCONTINUITY"] if place else []
-            lines.append(_map(row.run, runs))
+            lines.append(_map(row.run, runs, query))
         if fresh or abs(start_us - clock_us) >= _CLOSE_US:
             lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{iso(start_us)}")
             clock_us = start_us
         if row is not shown:
-            shown, address = row, f"../segments/{row.start_us}/{row.run}/{row.counter}.mp4"
+            shown, address = row, f"../segments/{row.start_us}/{row.run}/{row.counter}.mp4{query}"
         clock_us += ticks * 100 // 9
         lines.append(f"#EXTINF:{ticks / TIMESCALE:.5f},\n#EXT-X-BYTERANGE:{length}@{offset}\n{address}")
     lines += [] if window.growing else ["#EXT-X-ENDLIST"]
     return "\n".join(lines) + "\n"
+
+
+def _kind(window: Window, numbers: Numbers | None) -> list[str]:
+    """How a playlist changes: not at all, by gaining entries, or by losing old ones, too."""
+    if numbers is not None:
+        return [f"#EXT-X-MEDIA-SEQUENCE:{numbers.sequence}", f"#EXT-X-DISCONTINUITY-SEQUENCE:{numbers.discontinuities}"]
+    return [f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if window.growing else 'VOD'}"]
 
 
 def multivariant_text(found: Sequence[Sequence[Piece]], runs: Mapping[str, Run], window: Window, query: str) -> str:
@@ -211,7 +234,7 @@ def _target_s(entries: Iterable[Entry], window: Window) -> int:
     return max(least, (longest + TIMESCALE // 2) // TIMESCALE)
 
 
-def _map(run_id: str, runs: Mapping[str, Run]) -> str:
+def _map(run_id: str, runs: Mapping[str, Run], query: str) -> str:
     """The MAP of a run, with its length if that is known: ffmpeg 5 to 8 takes it for as long as the range before it if there is none."""
     length = f',BYTERANGE="{len(runs[run_id].init)}@0"' if run_id in runs else ""
-    return f'#EXT-X-MAP:URI="../runs/{run_id}/init.mp4"{length}'
+    return f'#EXT-X-MAP:URI="../runs/{run_id}/init.mp4{query}"{length}'

@@ -16,6 +16,7 @@ from starlette.routing import compile_path
 
 from playback.byte_range import RangeNotSatisfiable
 from playback.consents import NeedsConsent, NeedsReason
+from playback.link_token import LinkRefused
 from segments.errors import BadInput, Conflict, DataDamaged, KeepsightError, NotFound, Refused, TryAgain
 from segments.model import Cause
 
@@ -60,6 +61,7 @@ class Problem(BaseModel):
 
 _KINDS: tuple[tuple[type[KeepsightError], int, str, str], ...] = (
     (NoFootage, 404, "no-footage", "No footage"),
+    (LinkRefused, 403, "link-refused", "Link refused"),
     (FootageGone, 404, "footage-gone", "Footage is gone"),
     (NotFound, 404, "not-found", "Not found"),
     (BadInput, 422, "bad-input", "Bad input"),

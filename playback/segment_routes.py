@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path
-from starlette.responses import Response, StreamingResponse
+from fastapi import APIRouter, Depends, Header, Path, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from playback.access import needs
 from playback.asked import CameraId, RunName
 from playback.byte_range import ByteRange, asked_range
+from playback.delivery import Delivery, pool_link
 from playback.footage import row_of, run_of
+from playback.links import HLS_INIT, HLS_SEGMENT, check_bytes, link_of
+from playback.play_query import PlayQuery
 from playback.problems import described
 from playback.segment_bytes import PIECE_BYTES, read, stream
 from playback.services import Given, Services
@@ -19,8 +22,8 @@ from segments.model import Row, RowPosition
 
 router = APIRouter()
 
-_HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
-"""Footage is not left in caches: there nobody deletes it."""
+_HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes", "Referrer-Policy": "no-referrer"}
+"""Footage is not left in caches: there nobody deletes it. Nor is an address with a link told to anybody else."""
 
 _MP4 = {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}
 
@@ -39,15 +42,15 @@ IfRangeHeader = Annotated[str | None, Header(alias="If-Range", description="The 
 
 @router.get(
     "/cameras/{camera}/runs/{run}/init.mp4",
-    dependencies=needs(Verb.VIEW),
+    dependencies=needs(Verb.VIEW, HLS_INIT),
     response_class=Mp4Response,
     responses={
         200: {**_MP4, "description": "ftyp and moov of the run"},
         206: {**_MP4, "description": "The range asked for"},
-        **described(404, 416, 503),
+        **described(403, 404, 416, 503),
     },
 )
-async def init(services: Given, camera: CameraId, run: RunName, wanted: RangeHeader = None) -> Response:
+async def init(services: Given, camera: CameraId, run: RunName, _: PlayQuery, wanted: RangeHeader = None) -> Response:
     """What a player needs before the segments of a run."""
     data = (await run_of(services, camera, run)).init
     part = asked_range(wanted, len(data))
@@ -62,20 +65,32 @@ async def _row(services: Given, camera: CameraId, start_us: StartPath, run: RunN
 
 @router.get(
     "/cameras/{camera}/segments/{start_us}/{run}/{counter}.mp4",
-    dependencies=needs(Verb.VIEW),
+    dependencies=needs(Verb.VIEW, HLS_SEGMENT),
     response_class=Mp4Response,
     responses={
         200: {**_MP4, "description": "The whole segment"},
         206: {**_MP4, "description": "The range asked for"},
-        **described(404, 416, 502, 503),
+        307: {"description": "The same bytes in their pool: `Location` is good for 30 s, for the Range header of this request alone"},
+        **described(403, 404, 416, 502, 503),
     },
 )
 async def segment(
-    services: Given, row: Annotated[Row, Depends(_row)], wanted: RangeHeader = None, if_range: IfRangeHeader = None
+    request: Request,
+    services: Given,
+    row: Annotated[Row, Depends(_row)],
+    delivery: PlayQuery,
+    wanted: RangeHeader = None,
+    if_range: IfRangeHeader = None,
 ) -> Response:
     """A segment, or one range of it. Of one that is still recorded, what is durable."""
     etag = f'"{row.sha256}"' if row.sha256 else None
     part = asked_range(wanted, row.size) if if_range is None or if_range == etag else None
+    link = link_of(request)
+    check_bytes(row, *(part or ByteRange(0, row.size)), link)
+    if (delivery or services.links.usual) is Delivery.LINKS:
+        address = await pool_link(services, row, part, wanted, link)
+        if address is not None:
+            return RedirectResponse(address, 307, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
     headers = _HEADERS | ({"ETag": etag} if etag else {})
     if part is None:
         return await _bytes(services, row, ByteRange(0, row.size), 200, headers)

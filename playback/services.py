@@ -11,9 +11,11 @@ from fastapi import Depends, Request
 
 from playback.access import Access, Open
 from playback.consents import Consents, NoConsents
+from playback.delivery import PoolLinks
 from playback.elsewhere import Elsewhere, Nowhere
 from playback.exports.queue import Exports
 from playback.limits import Limits
+from playback.link_token import LONGEST_START_S, LinkKeys
 from playback.live import LiveFootage
 from playback.webhooks.telling import Means
 from segments.audit import NoRegister, Register
@@ -50,6 +52,8 @@ class Services:
     another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
     `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts.
     `exports` are None where export jobs are not set up.
+    `links` says which pools may be opened by a link, `link_keys` sign links of
+    our own, which are to be opened within `link_s` seconds at most.
     """
 
     index: PlaybackIndex
@@ -68,6 +72,9 @@ class Services:
     webhooks: Means | None = None
     consent_hours: float = 8.0
     exports: Exports | None = None
+    links: PoolLinks = field(default_factory=PoolLinks)
+    link_keys: LinkKeys = field(default_factory=LinkKeys.of_this_process)
+    link_s: int = LONGEST_START_S
 
 
 def services_of(request: Request) -> Services:

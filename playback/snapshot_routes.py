@@ -15,6 +15,7 @@ from playback.access import needs
 from playback.asked import CameraId, Moment
 from playback.footage import Beside, no_footage, rows_of, run_of
 from playback.limits import COSTLY
+from playback.links import SNAPSHOT
 from playback.playlist import Piece, Window, stretches
 from playback.problems import described
 from playback.segment_bytes import read
@@ -51,7 +52,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {JpegResponse.media_type: {"schema": {"type": "string", "format": "binary"}}},
         "headers": {TIME_HEADER: {"description": "Wall-clock time of the picture", "schema": {"type": "string", "format": "date-time"}}},
     },
-    **described(404, 429, 502, 503),
+    **described(403, 404, 429, 502, 503),
 }
 
 
@@ -67,7 +68,9 @@ def _decoding(request: Request) -> Decoding:
     return cast("Decoding", request.app.state.decoding)
 
 
-@router.get("/cameras/{camera}/snapshot.jpg", dependencies=[*needs(Verb.VIEW), COSTLY], response_class=JpegResponse, responses=_ANSWERS)
+@router.get(
+    "/cameras/{camera}/snapshot.jpg", dependencies=[*needs(Verb.VIEW, SNAPSHOT), COSTLY], response_class=JpegResponse, responses=_ANSWERS
+)
 async def snapshot_at(
     services: Given, decoding: Annotated[Decoding, Depends(_decoding)], camera: CameraId, asked: Annotated[Asked, Query()]
 ) -> Response:

@@ -132,10 +132,11 @@ class LegalHolds(Protocol):
 class SignLinks(Protocol):
     """Links that open one object without a login, for a short time."""
 
-    async def link(self, key: str, version: str, seconds: int) -> str | None:
+    async def link(self, key: str, version: str, seconds: int, range_header: str | None = None) -> str | None:
         """An address that gives the bytes of this object, ranges too, for so many seconds; whether it is there is not asked.
 
-        None where the pool has no links. Whoever has a link can use it: it is as good as the object's bytes.
+        With `range_header` it gives this range alone, to a request whose Range header is the very same text. None where the pool has no
+        links. Whoever has a link can use it: it is as good as the bytes.
         """
 
 

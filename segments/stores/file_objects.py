@@ -102,9 +102,8 @@ class FileObjects:
         check_key(key)
         raise Refused(_NO_LOCKS.format(key))
 
-    async def link(self, key: str, version: str, seconds: int) -> str | None:  # noqa: ARG002 - nobody could follow one
+    async def link(self, key: str, version: str, seconds: int, range_header: str | None = None) -> None:
         """See `SignLinks`."""
-        return None
 
     def close(self) -> None:
         """Lets go of the threads, when what they are at is done."""

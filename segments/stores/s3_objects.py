@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
@@ -30,6 +31,7 @@ from segments.stores.own_thread import in_own_thread
 from segments.stores.s3_client import S3Settings, authorities
 from segments.stores.s3_errors import code_of, status_of, translate
 from segments.stores.s3_put import Putter
+from segments.stores.s3_signature import link_query
 from segments.stores.s3_versions import BucketVersions, our_version
 
 if TYPE_CHECKING:
@@ -174,11 +176,14 @@ class S3Objects:
         check_key(key)
         return await self._versions.held(key, version)
 
-    async def link(self, key: str, version: str, seconds: int) -> str | None:  # noqa: ARG002 - reads are of the newest, too
+    async def link(self, key: str, version: str, seconds: int, range_header: str | None = None) -> str | None:  # noqa: ARG002 - reads are of the newest, too
         """See `SignLinks`. Signed here; the store is not asked."""
         check_key(key)
-        with self._ours(f"link to {key!r}"):
-            return await obstore.sign_async(self._reads, "GET", key, timedelta(seconds=seconds))
+        address = urlsplit(self._settings.endpoint)
+        path = f"{address.path.rstrip('/')}/{self._settings.bucket}/{quote(key, safe='/~')}"
+        headers = {"host": address.netloc} | ({"range": range_header} if range_header else {})
+        query = link_query(self._settings, path, headers, seconds=seconds, now=datetime.now(UTC))
+        return f"{address.scheme}://{address.netloc}{path}?{query}"
 
     async def _walk(self, folder: str, prefix: str, after: str) -> AsyncIterator[ListedObject]:
         """Objects in order of key on any server; `folder` is '' or ends with '/'."""
