@@ -11,6 +11,7 @@ from deploy.api_access import access_of
 from deploy.api_app import whole_app
 from deploy.configured_program import run_configured
 from deploy.copies import sites_of
+from deploy.delivery import link_keys, pool_links
 from deploy.health import live_part
 from deploy.metrics.requests import RequestMetrics
 from deploy.peers import open_peers
@@ -66,6 +67,9 @@ async def run_api(settings: Settings) -> None:
             limits=Limits(**settings.limits.model_dump()),
             damage=KnownDamage(stores.index, clock),
             webhooks=means,
+            links=pool_links(settings, stores, clock),
+            link_keys=link_keys(settings),
+            link_s=settings.playback.link_s,
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
         async with sites_of(peers, stores.index, clock) as others:

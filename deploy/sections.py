@@ -107,6 +107,21 @@ class LimitsSettings(Section):
     """Those that are worked on or wait for it."""
 
 
+class PlaybackSettings(Section):
+    """How footage reaches players."""
+
+    delivery: Literal["proxied", "links"] = "proxied"
+    """Through this service, or by redirects to the pools that have links; a request may choose the other way."""
+    no_links_pools: tuple[str, ...] = ()
+    """Pools that no player is sent to."""
+    no_links_tiers: tuple[str, ...] = ()
+    """Footage of cameras of these tiers is always sent by this service."""
+    link_s: int = Field(300, ge=1, le=300)
+    """How soon a link of our own has to be opened, at most."""
+    link_keys_file: Path | None = None
+    """One key a line, the newest first, the same for all processes of the site; none: made of the key between its processes."""
+
+
 class FleetSettings(Section):
     """Who records. The local fleet is processes of this machine; the Ray fleet has such processes on every node of a Ray cluster."""
 

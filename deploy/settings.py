@@ -22,6 +22,7 @@ from deploy.sections import (
     LogsSettings,
     MetricsSettings,
     NodeSettings,
+    PlaybackSettings,
     RecordingSettings,
     RetentionSettings,
     Section,
@@ -59,7 +60,7 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 ENVIRONMENT_PREFIX = "KEEPSIGHT_"
-_LISTS = {"networks", "hosts", "links", "algorithms", "scopes"}
+_LISTS = {"networks", "hosts", "links", "algorithms", "scopes", "no_links_pools", "no_links_tiers"}
 """Keys that the environment writes with commas."""
 
 
@@ -82,6 +83,7 @@ class Settings(Section):
     internal: InternalSettings = InternalSettings()
     access: AccessSettings = AccessSettings()
     limits: LimitsSettings = LimitsSettings()
+    playback: PlaybackSettings = PlaybackSettings()
     fleet: FleetSettings = FleetSettings()
     clock: ClockSettings = ClockSettings()
     logs: LogsSettings = LogsSettings()
@@ -105,6 +107,13 @@ class Settings(Section):
         unknown = {pool for rule in self.pool_rules for pool in rule.pools} - self.pools.keys()
         if unknown:
             raise ValueError(f"pool_rules name {', '.join(sorted(unknown))}, not one of the pools {sorted(self.pools)}")
+        return self
+
+    @model_validator(mode="after")
+    def _pools_without_links_are_there(self) -> Settings:
+        unknown = set(self.playback.no_links_pools) - self.pools.keys()
+        if unknown:
+            raise ValueError(f"playback.no_links_pools names {', '.join(sorted(unknown))}, not one of the pools {sorted(self.pools)}")
         return self
 
     @model_validator(mode="after")

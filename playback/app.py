@@ -15,6 +15,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from playback import camera_routes, file_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
+from playback import (
+    camera_routes,
+    group_routes,
+    health,
+    link_routes,
+    live_routes,
+    problems,
+    segment_routes,
+    snapshot_routes,
+    stream_routes,
+    timeline_routes,
+)
 from playback.access import Open, needs
 from playback.exports import routes as exports
 from playback.layouts import Layouts
@@ -37,6 +49,9 @@ _ROUTERS = (
     camera_routes.router,
     timeline_routes.router,
     stream_routes.router,
+    live_routes.router,
+    group_routes.router,
+    link_routes.router,
     segment_routes.router,
     snapshot_routes.router,
     sensitive_routes.router,
@@ -57,6 +72,7 @@ def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.access = services.access
     app.state.decoding = Decoding()
     app.state.layouts = Layouts()
+    app.state.live_marks = live_routes.LiveMarks()
     app.state.traffic = Traffic(services.limits)
     app.state.seen = Seen()
     for router in (*_ROUTERS, *more, _description):

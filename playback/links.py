@@ -68,6 +68,12 @@ def asked_span(request: Request, link: Link) -> bool:
         return False
 
 
+def now(request: Request, link: Link) -> bool:
+    """The live edge: the link's span holds the present moment."""
+    now_us = cast("Services", request.app.state.services).clock.now_us()
+    return link.span.start_us <= now_us < link.span.end_us
+
+
 def asked_moment(request: Request, link: Link) -> bool:
     """A picture: `at` lies in the link's span."""
     try:
@@ -91,6 +97,7 @@ def the_camera(request: Request, link: Link) -> bool:  # noqa: ARG001
 
 
 HLS_SPAN = ByLink(frozenset({Use.HLS}), asked_span)
+HLS_NOW = ByLink(frozenset({Use.HLS}), now)
 HLS_SEGMENT = ByLink(frozenset({Use.HLS}), asked_segment)
 HLS_INIT = ByLink(frozenset({Use.HLS}), the_camera)
 SNAPSHOT = ByLink(frozenset({Use.SNAPSHOT}), asked_moment)

@@ -34,6 +34,9 @@ LIVE_TARGET_S = 3
 _CLOSE_US = 1000
 """Overlaps up to this come from rounding; it is also what PROGRAM-DATE-TIME can tell apart."""
 
+_PARTED_US = 10_000
+"""So far may the player's time leave the wall clock within a stretch before a page is told: less than a picture of 60 a second."""
+
 _LEAP_TICKS = TIMESCALE // 10
 """Times of neighbouring fragments may differ so much from each other's ends without a picture missing."""
 
@@ -218,6 +221,29 @@ def multivariant_text(found: Sequence[Sequence[Piece]], runs: Mapping[str, Run],
         pictured = ",".join(codec for codec in codecs if not codec.startswith("mp4a"))
         lines.append(f'#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={_peak(keys)},CODECS="{pictured}"{size},URI="iframes.m3u8?{query}"')
     return "\n".join(lines) + "\n"
+
+
+class Shown(NamedTuple):
+    """A stretch that is played in one piece; `media_us` is where it begins in the player's time, which knows no gaps."""
+
+    start_us: int
+    end_us: int
+    media_us: int
+
+
+def shown_spans(found: Iterable[Sequence[Piece]]) -> list[Shown]:
+    """Where the wall clock and the player's time meet: at the begin of each stretch, and wherever the two have parted within one."""
+    shown: list[Shown] = []
+    ticks = 0
+    for stretch in found:
+        for n, piece in enumerate(stretch):
+            media_us = ticks * 100 // 9
+            if n and abs(piece.start_us - shown[-1].start_us - media_us + shown[-1].media_us) < _PARTED_US:
+                shown[-1] = shown[-1]._replace(end_us=piece.end_us)
+            else:
+                shown.append(Shown(piece.start_us, piece.end_us, media_us))
+            ticks += piece.fragment.duration
+    return shown
 
 
 def _peak(entries: Iterable[Entry]) -> int:
