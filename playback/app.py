@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from playback import camera_routes, file_routes, health, problems, segment_routes, snapshot_routes, stream_routes, timeline_routes
 from playback import (
     camera_routes,
+    file_routes,
     group_routes,
     health,
     link_routes,

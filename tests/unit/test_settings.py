@@ -64,6 +64,11 @@ VALUES: dict[str, Any] = {
     "access.oidc.without_scope": "everything",
     "access.oidc.session_s": 3600,
     "access.oidc.ca_file": "/etc/keepsight/id-ca.pem",
+    "playback.delivery": "links",
+    "playback.no_links_pools": ["archive"],
+    "playback.no_links_tiers": ["vault", "key-area"],
+    "playback.link_s": 30,
+    "playback.link_keys_file": "/k/links.keys",
     "limits.requests": 17,
     "limits.requests_per_client": 7,
     "limits.costly": 3,
@@ -124,7 +129,7 @@ TOGETHER = (
 def beside(key: str) -> dict[str, Any]:
     """What must be set too for a key to be taken, the key itself included."""
     needed = CASSANDRA if (key.startswith("index.") and key != "index.path") or key == "fleet.kind" else {}
-    pools = {f"pools.{name}.kind": "files" for name in ("main", "archive")} if VALUES[key] == "archive" else {}
+    pools = {f"pools.{name}.kind": "files" for name in ("main", "archive")} if "archive" in str(VALUES[key]) else {}
     sites = {"sites.south.url": "https://south.example", "sites.south.key_file": "south.key"} if VALUES[key] == "south" else {}
     others = {other: VALUES[other] for group in TOGETHER if key in group for other in group}
     return {**pools, **sites, **needed, **others, key: VALUES[key]}
