@@ -52,9 +52,6 @@ class Services:
     another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
     `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts.
     `exports` are None where export jobs are not set up.
-    `links` says which pools may be opened by a link, `link_keys` sign links of
-    `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts. `links` says which pools may be opened by a link, `link_keys` sign links of
-    our own, which are to be opened within `link_s` seconds at most.
     `links` says which pools may be opened by a link, `link_keys` sign links of our own, to be opened within `link_s` seconds at most.
     """
 

@@ -40,7 +40,7 @@ def names(entries: Sequence[Entry]) -> list[tuple[str, int, int]]:
     return [(entry.row.run, entry.row.start_us, entry.offset) for entry in entries]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(
     lost=st.sets(st.integers(0, 29), max_size=6),
     looks=st.lists(st.integers(60, 30 * 60), min_size=1, max_size=8).map(sorted),
