@@ -22,6 +22,8 @@ from deploy.watch import Watch
 from deploy.web_server import Listening, serve_http
 from deploy.webhook_duty import webhook_means
 from deploy.wiring import internal_key, open_stores, policy_limits
+from playback.consumers.allowance import Allowance
+from playback.consumers.metering import kept
 from playback.elsewhere import Nowhere
 from playback.limits import Limits
 from playback.live_client import LiveClient
@@ -64,7 +66,8 @@ async def run_api(settings: Settings) -> None:
             consent_hours=settings.access.consent_hours,
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
-            limits=Limits(**settings.limits.model_dump()),
+            limits=Limits(**settings.limits.model_dump(exclude={"consumer"})),
+            allowance=Allowance(**settings.limits.consumer.model_dump()),
             damage=KnownDamage(stores.index, clock),
             webhooks=means,
             links=pool_links(settings, stores, clock),
@@ -72,7 +75,7 @@ async def run_api(settings: Settings) -> None:
             link_s=settings.playback.link_s,
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
-        async with sites_of(peers, stores.index, clock) as others:
+        async with sites_of(peers, stores.index, clock) as others, kept(services.consumers.metering, clock):
             retention = RetentionServices(stores.index, clock, policy_limits(settings), others.sites, others.copies)
             try:
                 await serve_http(watch.around(requests.app(whole_app(services, retention))), at)

@@ -24,6 +24,7 @@ from deploy import (
     cli_give_back,
     cli_hold,
     cli_pools,
+    cli_quota,
     cli_receipts,
     cli_reports,
     cli_retention,
@@ -58,6 +59,8 @@ app.add_typer(cli_retention.app, name="retention")
 app.add_typer(cli_hold.app, name="hold")
 app.add_typer(cli_sensitive.app, name="sensitive")
 app.add_typer(cli_webhook.app, name="webhook")
+app.add_typer(cli_quota.app, name="quota")
+app.command("metering")(cli_quota.metering)
 app.add_typer(cli_receipts.app, name="receipts")
 app.add_typer(cli_reports.app, name="report")
 app.add_typer(cli_site.app, name="site")

@@ -96,6 +96,16 @@ class InternalSettings(Section):
         return self
 
 
+class ConsumerLimitsSettings(Section):
+    """What one consumer (a person, or a key of a platform) may ask for, unless a quota of its own is set; 0: no limit."""
+
+    requests_per_s: float = Field(100.0, ge=0, le=1e6)
+    streams: int = Field(32, ge=0, le=1_000_000)
+    bytes_per_s: int = Field(125_000_000, ge=0)
+    export_hours_per_day: float = Field(240.0, ge=0, le=1e6)
+    timeline_days_per_minute: float = Field(4000.0, ge=0, le=1e9)
+
+
 class LimitsSettings(Section):
     """What one process of the API does at once; what is over that is answered with 429."""
 
@@ -105,6 +115,7 @@ class LimitsSettings(Section):
     """Playlists, timelines and snapshots that are worked on."""
     costly_per_client: int = Field(16, ge=1, le=1000)
     """Those that are worked on or wait for it."""
+    consumer: ConsumerLimitsSettings = ConsumerLimitsSettings()
 
 
 class PlaybackSettings(Section):

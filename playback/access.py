@@ -7,6 +7,7 @@ from typing import Annotated, Protocol, cast
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
+from playback.consumers.passages import admit_request
 from playback.links import LINK, ByLink
 from segments.access import EVERYBODY, Subject, Verb
 
@@ -46,9 +47,10 @@ class Rule:
     async def __call__(self, request: Request) -> None:
         if self.by_link is not None and LINK in request.query_params:
             request.state.subject, request.state.link = await self.by_link.opened(request)
-            return
-        access = cast("Access", request.app.state.access)
-        request.state.subject = await access.allow(request, self.verb, request.path_params.get("camera"))
+        else:
+            access = cast("Access", request.app.state.access)
+            request.state.subject = await access.allow(request, self.verb, request.path_params.get("camera"))
+        await admit_request(request.scope, request.app.state.services.consumers, request.state.subject, self.verb)
 
 
 async def camera_allowed(request: Request, verb: Verb, camera: str) -> None:

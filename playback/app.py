@@ -28,6 +28,8 @@ from playback import (
     timeline_routes,
 )
 from playback.access import Open, needs
+from playback.consumers import routes as consumer_routes
+from playback.consumers.passages import Paced
 from playback.exports import routes as exports
 from playback.layouts import Layouts
 from playback.limits import RequestLimits, Traffic
@@ -58,6 +60,7 @@ _ROUTERS = (
     exports.router,
     file_routes.router,
     webhook_routes.router,
+    consumer_routes.router,
 )
 _description = APIRouter()
 
@@ -80,6 +83,7 @@ def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
     problems.install(app)
     if isinstance(services.access, Open) and services.hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(services.hosts))
+    app.add_middleware(Paced)
     app.add_middleware(RequestLimits, traffic=app.state.traffic, free=frozenset({f"{PREFIX}/health"}))
     if services.console is not None and services.console.is_dir():
         app.mount("/", _Console(directory=services.console, html=True), name="console")

@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from playback.access import needs
 from playback.asked import AskedSpan, CameraId, check_length
 from playback.byte_range import asked_range
+from playback.consumers.delivered import seconds_of_file
+from playback.consumers.passages import delivers
 from playback.export import Parts, find_parts, gaps_of
 from playback.file_answers import FootageFiles, Gaps, Manifest
 from playback.file_bytes import begun, file_bytes
@@ -162,6 +164,8 @@ async def file(
     laid = await _layouts(request).of(services, part)
     ranged = asked_range(wanted, laid.size) if if_range is None or if_range == headers["ETag"] else None
     start, end = ranged or (0, laid.size)
+    seconds_of = seconds_of_file(len(laid.head), laid.ranges, start)
+    await delivers(request, Action.EXPORT, asked.camera, part.wall.start_us, end - start, seconds_of)
     headers |= {"Content-Length": str(end - start)}
     headers |= {"Content-Range": f"bytes {start}-{end - 1}/{laid.size}"} if ranged else {}
     body: AsyncIterator[bytes] = await begun(file_bytes(services, laid, start, end))

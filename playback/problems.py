@@ -38,7 +38,11 @@ class FootageGone(NotFound):
 
 
 class TooMuch(KeepsightError):
-    """More is asked at once than the limits of this service allow."""
+    """More is asked at once than the limits of this service allow. `headers` say when to ask again."""
+
+    def __init__(self, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.headers = headers or {"Retry-After": str(RETRY_AFTER_S)}
 
 
 class InputError(BaseModel):
@@ -94,7 +98,9 @@ def _of_ours(error: Exception) -> Response:
     status, name, title = next((kind[1:] for kind in _KINDS if isinstance(error, kind[0])), (500, "internal", "Internal error"))
     cause = error.cause if isinstance(error, NoFootage) else None
     problem = Problem(type=f"urn:keepsight:problem:{name}", title=title, status=status, detail=str(error), cause=cause)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, TryAgain | TooMuch) else {}
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, TryAgain) else {}
+    if isinstance(error, TooMuch):
+        headers |= error.headers
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     return _answer(problem, headers)

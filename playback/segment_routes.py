@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from playback.access import needs
 from playback.asked import CameraId, RunName
 from playback.byte_range import ByteRange, asked_range
+from playback.consumers.delivered import seconds_of_bytes, span_of_bytes
+from playback.consumers.passages import delivers, hands_out
 from playback.delivery import Delivery, pool_link
 from playback.footage import row_of, run_of
 from playback.links import HLS_INIT, HLS_SEGMENT, check_bytes, link_of
@@ -18,6 +20,7 @@ from playback.problems import described
 from playback.segment_bytes import PIECE_BYTES, read, stream
 from playback.services import Given, Services
 from segments.access import Verb
+from segments.audit import Action
 from segments.model import Row, RowPosition
 
 router = APIRouter()
@@ -86,10 +89,13 @@ async def segment(
     etag = f'"{row.sha256}"' if row.sha256 else None
     part = asked_range(wanted, row.size) if if_range is None or if_range == etag else None
     link = link_of(request)
-    check_bytes(row, *(part or ByteRange(0, row.size)), link)
+    start, end = part or ByteRange(0, row.size)
+    check_bytes(row, start, end, link)
+    await delivers(request, Action.VIEW, row.camera, span_of_bytes(row, start, end).start_us, end - start, seconds_of_bytes(row, start))
     if (delivery or services.links.usual) is Delivery.LINKS:
         address = await pool_link(services, row, part, wanted, link)
         if address is not None:
+            hands_out(request, end - start)
             return RedirectResponse(address, 307, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
     headers = _HEADERS | ({"ETag": etag} if etag else {})
     if part is None:

@@ -11,6 +11,9 @@ from fastapi import Depends, Request
 
 from playback.access import Access, Open
 from playback.consents import Consents, NoConsents
+from playback.consumers.accounts import Consumers
+from playback.consumers.allowance import UNLIMITED, Allowance
+from playback.consumers.metering import Metering
 from playback.delivery import PoolLinks
 from playback.elsewhere import Elsewhere, Nowhere
 from playback.exports.queue import Exports
@@ -53,6 +56,7 @@ class Services:
     `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts.
     `exports` are None where export jobs are not set up.
     `links` says which pools may be opened by a link, `link_keys` sign links of our own, to be opened within `link_s` seconds at most.
+    `allowance` is what one consumer may ask for.
     """
 
     index: PlaybackIndex
@@ -74,6 +78,13 @@ class Services:
     links: PoolLinks = field(default_factory=PoolLinks)
     link_keys: LinkKeys = field(default_factory=LinkKeys.of_this_process)
     link_s: int = LONGEST_START_S
+    consumers: Consumers = field(init=False)
+    allowance: Allowance = UNLIMITED
+
+    def __post_init__(self) -> None:
+        """Opens the accounts of consumers: their default limits are `allowance`."""
+        accounts = Consumers(self.index, self.clock, self.allowance, Metering(self.index, self.clock))
+        object.__setattr__(self, "consumers", accounts)
 
 
 def services_of(request: Request) -> Services:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from playback.access import needs
+from playback.access import Asker, needs
 from playback.asked import AskedSpan, CameraId, check_length
 from playback.footage import Beside, LiveEdge, camera_added_us, elsewhere_of, footage_of, live_edge, no_footage
 from playback.limits import COSTLY
@@ -101,13 +101,14 @@ class _Known:
 
 @router.get("/cameras/{camera}/timeline", dependencies=[*needs(Verb.VIEW), COSTLY], responses=described(404, 429))
 async def timeline(
-    services: Given, camera: CameraId, span: AskedSpan, asked: Annotated[Asked, Depends(_asked)], response: Response
+    asker: Asker, services: Given, camera: CameraId, span: AskedSpan, asked: Annotated[Asked, Depends(_asked)], response: Response
 ) -> Timeline:
     """Footage and gaps of a camera over at most 400 days."""
     check_length(span, MAX_SPAN_US, "timeline")
     if asked.resolution and bucket_count(span, asked.resolution) > MAX_ENTRIES:
         least_s = least_resolution_s(span, MAX_ENTRIES)
         raise BadInput(f"`resolution` {asked.resolution} makes more than {MAX_ENTRIES} buckets: use {least_s} or more")
+    await services.consumers.timeline(asker.id, span)
     known = await _known(services, camera, span, all_sites=asked.sites)
     response.headers.update(known.beside.headers)
     return await asyncio.to_thread(_timeline, camera, span, known, asked.resolution)  # of 50,000 runs it takes a second

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from playback.access import Asker, needs
 from playback.byte_range import asked_range
+from playback.consumers.passages import delivers_made
 from playback.exports.job import Form, Item, Job, State, Transcoding, ended
 from playback.exports.names import media_type, result_name
 from playback.exports.queue import ExportQueue, Exports
@@ -22,6 +23,7 @@ from playback.segment_routes import IfRangeHeader, RangeHeader
 from playback.services import Given, Services
 from segments.access import Subject, Verb
 from segments.audit import Action
+from segments.clock import US_PER_S
 from segments.errors import Conflict, KeepsightError, NotFound
 from segments.model import Span
 
@@ -71,6 +73,7 @@ async def ask(request: Request, services: Given, exports: Jobs, who: Asker, want
     )
     exports.queue.check(job)
     await cameras_in_scope(who, job.cameras, services.index)
+    await services.consumers.export(who.id, job.asked_span_us / US_PER_S)
     await _admit(request, job, f"asked for export {job.id}")
     await exports.queue.ask(job)
     return view(job)
@@ -123,6 +126,7 @@ async def file(request: Request, exports: Jobs, job: Seen, wanted: RangeHeader =
     etag, size = f'"{job.result.sha256}"', job.result.size
     part = asked_range(wanted, size) if if_range is None or if_range == etag else None
     start, stop = part or (0, size)
+    delivers_made(request, Action.EXPORT)
     await _admit(request, job, f"fetched export {job.id}")
     headers = {
         "Accept-Ranges": "bytes",
