@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import av
 import pytest
 
-from playback.file_bytes import PIECES_BYTES
+from playback.segment_bytes import PIECE_BYTES
 from segments.access import Subject
 from segments.audit import Act, Action
 from segments.clock import US_PER_DAY, US_PER_S, iso
@@ -143,7 +143,7 @@ async def test_tails_are_read_once(clips: Clips) -> None:
         answer = await client.get(FILE, params=asked(0, 8), headers={"Range": "bytes=-10"})
     assert answer.status_code == 206
     assert len(reads) == len(made.rows) + 1
-    assert sum(len(body) for body in made.objects.values()) < PIECES_BYTES[-1] * len(made.rows)
+    assert sum(len(body) for body in made.objects.values()) < PIECE_BYTES * len(made.rows)
 
 
 async def test_the_wall_clock_is_in_the_file(clips: Clips) -> None:

@@ -32,6 +32,7 @@ class Archive:
         self.objects = SwitchedObjects()
         self.stores = Stores(self.index, {"main": self.objects})
         self.objects.get = self.get
+        self.objects.stream = self.stream
         self.broken_after = -1
 
     async def fill(self, clips: Clips) -> None:
@@ -42,10 +43,19 @@ class Archive:
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """Breaks off after so many reads."""
+        self._count()
+        return await self.objects.inner.get(key, start, end)
+
+    async def stream(self, key: str, start: int = 0, end: int | None = None):
+        """The same for pieces."""
+        async for piece in self.objects.inner.stream(key, start, end):
+            self._count()
+            yield piece
+
+    def _count(self) -> None:
         if self.broken_after == 0:
             raise TryAgain("the pool went away")
         self.broken_after -= 1
-        return await self.objects.inner.get(key, start, end)
 
     async def export(self, start_s: float, end_s: float, file: Path):
         span = Span(NOON_US + round(start_s * US_PER_S), NOON_US + round(end_s * US_PER_S))
