@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
@@ -18,11 +17,11 @@ Progress = Callable[[int, int], None]
 """Called with the bytes there are and the bytes there will be."""
 TRIES = 5
 """So often in a row a download is resumed that brings nothing new."""
-_PIECE = 1 << 20
 
 
-async def download(http: Http, path: str, query: Mapping[str, Any], to: Path, progress: Progress = lambda *_: None) -> Path:
+async def download(http: Http, path: str, to: Path, progress: Progress, *, hashed: bool) -> Path:
     """Fetches a file into `to`. What was fetched before lies beside it as `.part`, and is gone on with if it is of the same file (ETag).
+    `hashed`: the ETag is its SHA-256.
 
     Raises Damaged if what came has not the length or hash it should have, NoAnswer if it breaks off again and again.
     """
@@ -31,7 +30,7 @@ async def download(http: Http, path: str, query: Mapping[str, Any], to: Path, pr
     while True:
         before = _length(part)
         try:
-            etag, size = await _fetch(http, path, query, (part, tag), progress)
+            etag, size = await _fetch(http, path, (part, tag), progress)
         except (httpx2.HTTPError, NoAnswer) as error:
             idle = 0 if _length(part) > before else idle + 1
             if idle == TRIES:
@@ -41,13 +40,14 @@ async def download(http: Http, path: str, query: Mapping[str, Any], to: Path, pr
         if _length(part) != size:
             _forget(part, tag)
             raise Damaged(f"{to.name} has not the {size} bytes it should have: fetch it again")
-        await asyncio.to_thread(_check, part, tag, etag)
+        if hashed:
+            await asyncio.to_thread(_check, part, tag, etag.strip('"'))
         part.replace(to)
         tag.unlink(missing_ok=True)
         return to
 
 
-async def _fetch(http: Http, path: str, query: Mapping[str, Any], files: tuple[Path, Path], progress: Progress) -> tuple[str, int]:
+async def _fetch(http: Http, path: str, files: tuple[Path, Path], progress: Progress) -> tuple[str, int]:
     """One answer, appended to what there is if it goes on with it; the ETag and the size of the whole."""
     part, tag = files
     known, whole = _known(tag)
@@ -55,13 +55,13 @@ async def _fetch(http: Http, path: str, query: Mapping[str, Any], files: tuple[P
     if known and begun == whole:
         return known, whole  # it was whole when we were interrupted
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begun}-", "If-Range": known} if begun else {})
-    async with http.stream("GET", path, params=dict(query), headers=headers) as answer:
+    async with http.stream("GET", path, headers=headers) as answer:
         etag = answer.headers.get("etag", "")
         begun = begun if answer.status_code == 206 and etag == known else 0
         size = begun + int(answer.headers.get("content-length", "0"))
         tag.write_text(f"{etag}\n{size}")
         with part.open("ab" if begun else "wb") as file:
-            async for piece in answer.aiter_bytes(_PIECE):
+            async for piece in answer.aiter_raw():
                 file.write(piece)
                 progress(file.tell(), size)
             file.flush()
@@ -75,11 +75,7 @@ def _known(tag: Path) -> tuple[str, int]:
     return (etag, int(size)) if etag and size.isdecimal() else ("", 0)
 
 
-def _check(part: Path, tag: Path, etag: str) -> None:
-    """The ETag of a result is its SHA-256."""
-    wanted = etag.strip('"')
-    if len(wanted) != 64:
-        return
+def _check(part: Path, tag: Path, wanted: str) -> None:
     with part.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wanted:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urljoin
 
 import httpx2
 
@@ -21,6 +21,7 @@ from playback.client.values import (
     ExportItem,
     FootageFile,
     Hold,
+    Link,
     Snapshot,
     Timeline,
     camera_of,
@@ -88,6 +89,14 @@ class Keepsight:
         """The address of an HLS playlist of up to 24 h; a player sends the key with each request, as this client does."""
         return f"{self._http.api}cameras/{_part(camera)}/hls/multivariant.m3u8?{urlencode(_span(start, end))}"
 
+    async def link(
+        self, camera: str, start: datetime, end: datetime, *, use: Literal["hls", "mp4", "snapshot"] = "hls", seconds: int = 60
+    ) -> Link:
+        """An address for a player that cannot send the key: of this camera, span and use alone, to be opened within so many seconds."""
+        wanted = {"from": text_of(start), "to": text_of(end), "use": use, "seconds": seconds}
+        said = await self._http.json("POST", f"cameras/{_part(camera)}/links", json=wanted)
+        return Link(urljoin(self._http.api, said["address"]), moment_of(said["expires"]))
+
     async def snapshot(self, camera: str, at: datetime, *, width: int | None = None, exact: bool = False) -> Snapshot:
         """The key frame at or before a moment, or with `exact` the very frame; raises NoFootage."""
         query = {"at": text_of(at)} | ({"width": str(width)} if width else {}) | ({"exact": "true"} if exact else {})
@@ -101,7 +110,7 @@ class Keepsight:
 
     async def download(self, file: FootageFile, to: Path, progress: Progress = lambda *_: None) -> Path:
         """Fetches one of the `files` into `to`; a download that broke off is gone on with, also by another process."""
-        return await download(self._http, file.address, {}, to, progress)
+        return await download(self._http, file.address, to, progress, hashed=False)
 
     # --- exports
 
@@ -147,7 +156,7 @@ class Keepsight:
 
     async def download_export(self, export: str, to: Path, progress: Progress = lambda *_: None) -> Path:
         """Fetches a result, and compares its SHA-256; raises Damaged."""
-        return await download(self._http, f"exports/{_part(export)}/file", {}, to, progress)
+        return await download(self._http, f"exports/{_part(export)}/file", to, progress, hashed=True)
 
     async def end_export(self, export: str) -> Export:
         """Cancels a job, or removes its result."""

@@ -187,4 +187,6 @@ def export_of(said: Mapping[str, Any]) -> Export:
 def hold_of(said: Mapping[str, Any]) -> Hold:
     """Of a hold's JSON."""
     known = {name: said[name] for name in ("id", "case", "reason", "stands")}
-    return Hold(**known, start=moment_of(said["from"]), end=moment_or_none(said["to"]), cameras=tuple(said["cameras"]), areas=tuple(said["areas"]))
+    return Hold(
+        **known, start=moment_of(said["from"]), end=moment_or_none(said["to"]), cameras=tuple(said["cameras"]), areas=tuple(said["areas"])
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from playback.exports.job import Job, State
 from playback.webhooks.cursor import Happening
 from playback.webhooks.subscription import EventType
 from segments.clock import iso
@@ -88,3 +89,19 @@ def placed(holds: Iterable[Hold], cameras: Mapping[str, Sequence[str]]) -> Itera
             "areas": list(hold.areas[:MAX_NAMED]),
         }
         yield Event(EventType.HOLD_PLACED, hold.placed_us, hold.id, data=data)
+
+
+def ready(jobs: Iterable[Job]) -> Iterator[Event]:
+    """`export.ready` of jobs whose result is there."""
+    for job in jobs:
+        if job.state is State.DONE and job.result is not None:
+            data = {
+                "export": job.id,
+                "form": job.form,
+                "bytes": job.result.size,
+                "sha256": job.result.sha256,
+                "expires": iso(job.expires_us),
+                "cameras": list(job.cameras[:MAX_NAMED]),
+                "camera_count": len(job.cameras),
+            }
+            yield Event(EventType.EXPORT_READY, job.ended_us, job.id, data=data)

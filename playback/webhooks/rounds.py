@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-from playback.webhooks.events import Event
-from playback.webhooks.sources import CameraSource, HoldSource, RecordSource, Source
+from playback.webhooks.sources import CameraSource, ExportSource, HoldSource, Source
 from playback.webhooks.standing import all_webhooks
 from playback.webhooks.subscription import OF_CAMERAS, EventType, Webhook
 from playback.webhooks.telling import Means, Telling, a_telling
 from segments.clock import US_PER_S
 from segments.errors import KeepsightError
 from segments.model import Camera
-from segments.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +22,13 @@ EVERY_S = 5.0
 CAMERAS_EVERY_S = 30.0
 """So often the archive is read again."""
 
-RecordEvents = Mapping[EventType, tuple[str, Callable[[Record], Event | None]]]
-"""Events that are made of records: their kind, and what makes an event of one."""
-
 
 class Webhooks:
     """The rounds of the duty."""
 
-    def __init__(self, means: Means, *, look_back_s: int, records: RecordEvents | None = None) -> None:
+    def __init__(self, means: Means, *, look_back_s: int) -> None:
         self._means = means
         self._look_back_us = look_back_s * US_PER_S
-        self._records = records or {}
         self._cameras: list[Camera] = []
         self._cameras_ns: int | None = None
         self._tellings: dict[str, Telling] = {}
@@ -91,10 +85,11 @@ class Webhooks:
         events, index = webhook.events, self._means.index
         cameras = [camera for camera in await self._archive() if webhook.covers(camera)]
         sources: list[tuple[Source, int]] = []
+        known = None if webhook.covers_all else frozenset(camera.id for camera in cameras)
         if EventType.HOLD_PLACED in events:
-            known = None if webhook.covers_all else frozenset(camera.id for camera in cameras)
             sources.append((HoldSource(index, known), 0))
-        sources += [(RecordSource(kind, make, index), 0) for one, (kind, make) in self._records.items() if one in events]
+        if EventType.EXPORT_READY in events:
+            sources.append((ExportSource(index, known), 0))
         if not OF_CAMERAS.isdisjoint(events):
             sources += [(CameraSource(camera.id, events, index, self._look_back_us), camera.added_us) for camera in cameras]
         return sources

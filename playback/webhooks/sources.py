@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
+from playback.exports.job import EXPORT, job_of
 from playback.webhooks.cursor import Cursor
-from playback.webhooks.events import Event, gaps, placed, stored
+from playback.webhooks.events import Event, gaps, placed, ready, stored
 from playback.webhooks.subscription import EventType, Webhook
 from segments.clock import US_PER_DAY, US_PER_S, day_of
 from segments.hold import HOLDS, Hold, hold_of
 from segments.model import RowPosition, StateChange
 from segments.ports import Cameras, ReadRows, Records, States
-from segments.record import Record
 
 MOST = 200
 """So many events of a source are read at once beside those that were told."""
@@ -117,21 +117,21 @@ class HoldSource:
         return sorted(named if self._cameras is None else named & self._cameras)
 
 
-class RecordSource:
-    """Records of a kind, each of which may be an event."""
+class ExportSource:
+    """All export jobs that are done, and have no camera that the webhook may not know. `cameras` as of holds."""
 
+    name = "/exports"
     look_back_us = RECORDS_LOOK_BACK_US
 
-    def __init__(self, kind: str, event_of: Callable[[Record], Event | None], index: WebhookIndex) -> None:
-        self.name = f"/{kind}"
-        self._kind = kind
-        self._event_of = event_of
+    def __init__(self, index: WebhookIndex, cameras: frozenset[str] | None) -> None:
         self._index = index
+        self._cameras = cameras
 
     async def since(self, cursor: Cursor, now_us: int, *, whole: bool) -> Found:  # noqa: ARG002 - a list is always whole
         """See `Source`."""
-        events = [event for record in await self._index.records(self._kind) if (event := self._event_of(record)) is not None]
-        untold = [event for event in events if event.at_us >= cursor.watermark_us and event.mark not in cursor.marks]
+        jobs = [job_of(record) for record in await self._index.records(EXPORT)]
+        known = [job for job in jobs if self._cameras is None or self._cameras.issuperset(job.cameras)]
+        untold = [event for event in ready(known) if event.at_us >= cursor.watermark_us and event.mark not in cursor.marks]
         return Found(sorted(untold, key=lambda event: event.happening)[:MOST], now_us + US_PER_DAY)
 
 

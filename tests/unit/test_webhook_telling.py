@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 
+from playback.exports.job import EXPORT, Form, Item, Job, Result, State, job_values
 from playback.webhooks import sources, telling
 from playback.webhooks.attempts import Answer
 from playback.webhooks.signature import verified
@@ -81,6 +83,20 @@ async def test_a_hold_is_told_to_whom_its_cameras_belong() -> None:
         await site.index.inner.put_record(new_record(HOLDS, f"h{number}", hold_values(a_hold(id=f"h{number}", cameras=cameras))))
     await site.pass_by(site.duty())
     assert [message.said["data"]["cameras"] for message in site.receiver.took] == [["gate"]]
+
+
+async def test_an_export_is_told_when_it_is_ready() -> None:
+    """Once, and to whom all of its cameras belong; what waits, failed or went is not."""
+    site = await a_site(scope=Scope(cameras=("gate",)))
+    for number, (camera, state) in enumerate(
+        [("gate", State.DONE), ("vault", State.DONE), ("gate", State.RUNNING), ("gate", State.FAILED)]
+    ):
+        bare = Job(f"job{number}", "key:1", "", "", "", NOON_US, (Item(camera, 0, 1),), Form.ZIP, state=state, ended_us=NOON_US + 1)
+        await site.index.inner.put_record(new_record(EXPORT, bare.id, job_values(replace(bare, result=Result(3, "ab", 3, 1)))))
+    await site.pass_by(site.duty(), rounds=2)
+    assert [(one.said["type"], one.said["data"]["export"], one.said["data"]["bytes"]) for one in site.receiver.came] == [
+        ("export.ready", "job0", 3)
+    ]
 
 
 async def test_footage_that_comes_late_is_told() -> None:
