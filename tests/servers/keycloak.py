@@ -13,6 +13,7 @@ import html
 import re
 import secrets
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ HOME = Path(__file__).parents[2] / ".parts" / "keycloak-26.7.3"
 START_LIMIT_S = 400
 REALM = "video"
 _ADMIN = "admin"
+_TOKEN_S = 30
+"""Its tokens last a minute, and each costs it a slow hash."""
 _HEAP = "-Xms64m -Xmx512m -XX:TieredStopAtLevel=1"
 _FORM = re.compile(r'<form[^>]+id="kc-form-login"[^>]+action="([^"]+)"')
 
@@ -38,6 +41,7 @@ class Keycloak:
         self._port, self._health_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.issuer = f"{self.url}/realms/{REALM}"
+        self._token = "", 0.0
         self._http = httpx2.Client(trust_env=False, timeout=60)
 
     def __enter__(self) -> Self:
@@ -85,7 +89,9 @@ class Keycloak:
         return str(answer.raise_for_status().json()["access_token"])
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {self.master_token()}"}
+        if time.monotonic() > self._token[1]:
+            self._token = self.master_token(), time.monotonic() + _TOKEN_S
+        headers = {"Authorization": f"Bearer {self._token[0]}"}
         answer = self._http.request(method, f"{self.url}{path}", json=body, headers=headers)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from segments.access import Verb
+from tests.house.test_routes_have_rules import rules
 from tests.oidc_site import BASE, OidcSite, oidc_site
 
 STATE_COOKIE = "__Host-keepsight_sign_in"
@@ -213,3 +215,9 @@ async def test_an_id_token_is_no_logout_token_and_a_form_is_wanted(site: OidcSit
     assert await logged_out(site, site.issuer.id_token(nonce="n")) == 400
     for body in (b"", b"logout_token=a&logout_token=b", b"\xff", b"logout_token=" + b"a" * 100_000):
         assert (await site.browser.post("/api/v1/sign-in/logout", content=body)).status_code == 400
+
+
+async def test_its_routes_are_the_only_more_that_are_open(site: OidcSite) -> None:
+    """A provider adds four routes, each with its rule, and nothing else that may be asked without being somebody."""
+    added = {path: [one.verb for one in before] for path, before in rules(site.app) if path.startswith("/api/v1/sign-in")}
+    assert added == {f"/api/v1/sign-in{end}": [Verb.PROBE] for end in ("", "/done", "/farewell", "/logout")}
