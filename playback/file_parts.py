@@ -45,6 +45,11 @@ class Cut:
         return ByteRange(self.row, self.row.fragments[self.first].offset, last.offset + last.length)
 
     @property
+    def start_pts(self) -> int:
+        """Media time of the first picture."""
+        return self.row.fragments[self.first].pts
+
+    @property
     def wall(self) -> Span:
         """When they were."""
         last = self.row.fragments[self.end - 1]

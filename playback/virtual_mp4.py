@@ -17,14 +17,17 @@ from playback.file_parts import LAYOUT_VERSION, ByteRange, Cut, Part
 from playback.joined_table import JoinedTable, cut
 from segments.box_reader import read_init
 from segments.boxes import box, codecs, file_type, movie_header
-from segments.clock import US_PER_DAY, US_PER_S, iso
+from segments.clock import US_PER_DAY, US_PER_HOUR, US_PER_S, iso
 from segments.errors import BadInput, DataDamaged
 from segments.media import TIMESCALE
-from segments.sample_table import MAX_LEAP_TICKS, TrackTable
+from segments.sample_table import TrackTable
 from segments.segment_tail import SegmentTail
 
 MAX_FILE_US = US_PER_DAY
 """Longest span of one layout; its head takes about 26 MB with sound."""
+
+MAX_HELD_US = 6 * US_PER_HOUR
+"""Longest time a picture is held: durations have 31 bits."""
 
 _EDGES_US = 20 * 60 * US_PER_S
 """What the whole fragments and GOPs at both ends may add."""
@@ -83,7 +86,7 @@ def lay_out(part: Part, tails: Sequence[SegmentTail]) -> VirtualMp4:
     content_bytes = _join(joined, pieces, shifts)
     start_pts = min(join.first_pts for join in joined if join.first_pts is not None)
     segments = tuple(
-        Placed(each.row.fragments[each.first].pts + shift - start_pts, each.wall.start_us, each.wall.end_us, _without_fragments(each.range))
+        Placed(each.start_pts + shift - start_pts, each.wall.start_us, each.wall.end_us, _without_fragments(each.range))
         for each, shift in zip(part.cuts, shifts, strict=True)
     )
     clock = chapters([Anchor(placed.ticks, placed.at_us, leap) for placed, leap in zip(segments, leaps, strict=True)])
@@ -131,7 +134,7 @@ def _join(joined: Sequence[JoinedTable], pieces: Sequence[_Piece], shifts: Seque
 def _shifts(pieces: Sequence[_Piece], *, hold: bool) -> tuple[list[int], list[bool]]:
     """What is added to each piece's media times, and which pieces do not simply go on from the one before.
 
-    Pieces without a gap between them share it. Others begin where all before has ended, or as much later as the gap was long.
+    Pieces without a gap between them share it. Others begin as soon as all tracks allow, or, to hold, when the wall clock says.
     """
     groups: list[list[_Piece]] = [[pieces[0]]]
     for before, piece in pairwise(pieces):
@@ -140,25 +143,34 @@ def _shifts(pieces: Sequence[_Piece], *, hold: bool) -> tuple[list[int], list[bo
         else:
             groups.append([piece])
     shifts: list[int] = []
-    file_time = 0
-    for before_group, group in zip([None, *groups], groups, strict=False):
-        tables = [table for piece in group for table in piece.tables if table.samples]
-        start = min(table.first_dts for table in tables)
-        if hold and before_group:
-            file_time += _gap_ticks(before_group[-1].cut, group[0].cut)
-        shifts += [file_time - start] * len(group)
-        file_time += max(table.end_dts for table in tables) - start
+    ends: dict[int, int] = {}
+    for number, group in enumerate(groups):
+        firsts, lasts = _times(group)
+        latest = max(ends.values(), default=0)
+        shift = max(ends.get(track, latest) - first for track, first in firsts.items())
+        if hold and number:
+            shift = max(shift, shifts[0] + _held_ticks(groups, number))
+        shifts += [shift] * len(group)
+        ends |= {track: last + shift for track, last in lasts.items()}
     return shifts, [n == 0 for group in groups for n in range(len(group))]
 
 
-def _gap_ticks(before: Cut, after: Cut) -> int:
-    gap_us = max(0, after.wall.start_us - before.wall.end_us)
-    ticks = gap_us * TIMESCALE // US_PER_S
-    if ticks >= MAX_LEAP_TICKS - TIMESCALE * 60:
-        raise BadInput(
-            f"nothing was recorded from {iso(before.wall.end_us)} for {gap_us // US_PER_S} s, too long to hold a picture: leave gaps out"
-        )
-    return ticks
+def _times(group: Sequence[_Piece]) -> tuple[dict[int, int], dict[int, int]]:
+    """The first decode time of each track that has samples in these pieces, and the end of its last."""
+    tables = [(track, table) for piece in group for track, table in enumerate(piece.tables) if table.samples]
+    firsts = {track: table.first_dts for track, table in reversed(tables)}
+    return firsts, {track: table.end_dts for track, table in tables}
+
+
+def _held_ticks(groups: Sequence[Sequence[_Piece]], number: int) -> int:
+    """What lies between the media times of this group and of the first, if the file is to run as the wall clock does."""
+    first, before, after = groups[0][0].cut, groups[number - 1][-1].cut, groups[number][0].cut
+    gap_us = after.wall.start_us - before.wall.end_us
+    if gap_us >= MAX_HELD_US:
+        since = iso(before.wall.end_us)
+        raise BadInput(f"from {since} there is nothing for {gap_us // US_PER_S} s, too long to hold a picture: leave gaps out")
+    since_us = after.wall.start_us - first.wall.start_us
+    return since_us * TIMESCALE // US_PER_S + first.start_pts - after.start_pts
 
 
 def _head(joined: Sequence[JoinedTable], content_bytes: int, start_pts: int, start_us: int, clock: bytes) -> bytes:
