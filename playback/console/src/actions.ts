@@ -43,6 +43,13 @@ export class Actions {
     else this.address();
   }
 
+  /** Stops playing, as something else is shown. */
+  leave(): void {
+    this.asked++;
+    this.player.close();
+    this.store.set({ opened: false, failure: null });
+  }
+
   private forget(id: string): void {
     this.asked++;
     this.player.close();
@@ -105,8 +112,14 @@ export class Actions {
     this.address(at);
   }
 
+  /** The window of footage around the moment last asked for. */
+  get window(): { readonly from: number; readonly to: number } {
+    const at = this.wanted ?? this.shown ?? serviceNow(this.state);
+    return { from: at - WINDOW_BEFORE_MS, to: at + WINDOW_AFTER_MS };
+  }
+
   private open(camera: string, at: number, spans: readonly Span[]): void {
-    const [from, to] = [at - WINDOW_BEFORE_MS, at + WINDOW_AFTER_MS];
+    const { from, to } = this.window;
     const guess = footageLength(spans, from, at) / 1000;
     void this.player.open({ url: this.api.multivariant(camera, from, to), at, guess, headers: () => this.api.headers });
   }

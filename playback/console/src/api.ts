@@ -51,13 +51,59 @@ export class Problem extends Error {
     readonly status: number,
     title: string,
     readonly detail: string,
+    /** The last word of its type, as `needs-reason`. */
+    readonly kind = "",
   ) {
     super(title);
   }
 }
 
+export interface Me {
+  readonly id: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly verbs: readonly string[];
+}
+
+export interface Consent {
+  readonly id: string;
+  readonly state: "asked" | "approved" | "refused" | "withdrawn" | "expired";
+  readonly action: "view" | "export";
+  readonly cameras: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly asker: string;
+  readonly unit: string;
+  readonly decider: string;
+  readonly why: string;
+  readonly may_decide: boolean;
+}
+
+export interface Export {
+  readonly id: string;
+  readonly state: "queued" | "running" | "done" | "failed" | "cancelled" | "expired";
+  readonly said: string;
+  readonly progress: number;
+  readonly form: "mp4" | "zip";
+  readonly items: readonly { readonly camera: string; readonly from: string; readonly to: string }[];
+  readonly size: number | null;
+}
+
+export interface Group {
+  readonly from: string;
+  readonly to: string;
+  readonly cameras: readonly {
+    readonly camera: string;
+    readonly playlist: string | null;
+    readonly footage: readonly { readonly from: string; readonly to: string; readonly media_s: number }[];
+    readonly cause: string | null;
+  }[];
+}
+
 const BASE = "api/v1";
 const TOKEN_KEY = "keepsight.token";
+const REASON_KEY = "keepsight.reason";
 
 export class Api {
   private token = sessionStorage.getItem(TOKEN_KEY);
@@ -71,9 +117,111 @@ export class Api {
     sessionStorage.setItem(TOKEN_KEY, token);
   }
 
+  /** Why footage is asked for, where that must be said; kept for this tab. */
+  reason = sessionStorage.getItem(REASON_KEY) ?? "";
+
+  useReason(reason: string): void {
+    this.reason = reason;
+    sessionStorage.setItem(REASON_KEY, reason);
+  }
+
   /** The headers every request carries, those of the player too. */
   get headers(): Readonly<Record<string, string>> {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    return {
+      ...(this.token ? { Authorization: `Bearer ${this.token}` } : {}),
+      ...(this.reason ? { "Keepsight-Reason": encodeURIComponent(this.reason) } : {}),
+    };
+  }
+
+  // --- who asks ---------------------------------------------------------------------------------------------------
+
+  /** How one may sign in here. */
+  ways(): Promise<{ readonly password: boolean; readonly provider: boolean }> {
+    return this.json(`${BASE}/session/ways`);
+  }
+
+  /** Begins a session, kept as a cookie the page cannot read. */
+  async signIn(name: string, password: string): Promise<void> {
+    this.forgetToken();
+    await this.send("POST", `${BASE}/session`, { name, password }, false);
+  }
+
+  async signOut(): Promise<void> {
+    this.forgetToken();
+    await this.send("DELETE", `${BASE}/session`).catch(() => null); // it may have ended by itself
+  }
+
+  get providerAddress(): string {
+    return `${BASE}/sign-in?${new URLSearchParams({ next: "/" + location.hash })}`;
+  }
+
+  me(): Promise<Me> {
+    return this.json(`${BASE}/me`);
+  }
+
+  private forgetToken(): void {
+    this.token = null;
+    sessionStorage.removeItem(TOKEN_KEY);
+  }
+
+  // --- consent, exports, groups -------------------------------------------------------------------------------------
+
+  async consents(): Promise<readonly Consent[]> {
+    return (await this.json<{ consents: Consent[] }>(`${BASE}/consents`)).consents;
+  }
+
+  async askConsent(camera: string, from: number, to: number, reason: string, action: "view" | "export"): Promise<void> {
+    await this.send("POST", `${BASE}/consents`, { cameras: [camera], from: iso(from), to: iso(to), reason, action });
+  }
+
+  async decide(consent: string, approved: boolean, reason: string): Promise<void> {
+    const path = `${BASE}/consents/${encodeURIComponent(consent)}`;
+    await (approved ? this.send("POST", `${path}/approval`) : this.send("POST", `${path}/refusal`, { reason }));
+  }
+
+  async exports(): Promise<readonly Export[]> {
+    return (await this.json<{ exports: Export[] }>(`${BASE}/exports`)).exports;
+  }
+
+  async makeExport(camera: string, from: number, to: number, how: { readonly h264: boolean; readonly watermark: boolean; readonly archive: boolean }): Promise<void> {
+    const transcode = how.h264 || how.watermark ? { watermark: how.watermark } : null;
+    const items = [{ camera, from: iso(from), to: iso(to) }];
+    await this.send("POST", `${BASE}/exports`, { items, form: how.archive ? "zip" : "mp4", transcode, reason: this.reason });
+  }
+
+  async removeExport(id: string): Promise<void> {
+    await this.send("DELETE", `${BASE}/exports/${encodeURIComponent(id)}`);
+  }
+
+  /** The result of an export, for those whose requests carry a token; a session's browser fetches `exportAddress` by itself. */
+  async exportFile(id: string): Promise<Blob> {
+    return (await this.get(this.exportAddress(id))).blob();
+  }
+
+  exportAddress(id: string): string {
+    return `${BASE}/exports/${encodeURIComponent(id)}/file`;
+  }
+
+  get hasToken(): boolean {
+    return this.token !== null;
+  }
+
+  /** An address that opens a span as mp4 without saying who one is; it is to be opened within a minute. */
+  async filmAddress(camera: string, from: number, to: number): Promise<string> {
+    const wanted = { from: iso(from), to: iso(to), use: "mp4" };
+    const query = this.reason ? `?${new URLSearchParams({ reason: this.reason })}` : "";
+    return ((await (await this.send("POST", `${this.of(camera)}/links${query}`, wanted)).json()) as { address: string }).address;
+  }
+
+  group(cameras: readonly string[], from: number, to: number): Promise<Group> {
+    const query = new URLSearchParams(span(from, to));
+    for (const camera of cameras) query.append("camera", camera);
+    return this.json(`${BASE}/groups?${query}`);
+  }
+
+  /** An address of the service as the player wants it. */
+  absolute(path: string): string {
+    return new URL(`${BASE}/${path}`, document.baseURI).href;
   }
 
   status(): Promise<Status> {
@@ -125,13 +273,18 @@ export class Api {
     return (await this.get(url)).json() as Promise<T>;
   }
 
-  private async get(url: string): Promise<Response> {
-    const answer = await fetch(url, { headers: this.headers }).catch(() => null);
+  private get(url: string): Promise<Response> {
+    return this.send("GET", url);
+  }
+
+  private async send(method: string, url: string, body?: unknown, tells = true): Promise<Response> {
+    const headers = { ...this.headers, ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
+    const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }).catch(() => null);
     if (!answer) throw new Problem(0, "", "");
     if (answer.ok) return answer;
-    if (answer.status === 401) this.unauthorized(this.token !== null);
+    if (answer.status === 401 && tells) this.unauthorized(this.token !== null);
     const problem = await answer.json().catch(() => ({}));
-    throw new Problem(answer.status, problem.title ?? answer.statusText, problem.detail ?? "");
+    throw new Problem(answer.status, problem.title ?? answer.statusText, problem.detail ?? "", String(problem.type ?? "").split(":").at(-1));
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the page knows at a moment. Fast things (the clock of each frame) do not go through here. */
-import type { Camera, Problem, Status, Timeline } from "./api.ts";
+import type { Camera, Me, Problem, Status, Timeline } from "./api.ts";
 import type { Span } from "./spans.ts";
 import { Store } from "./store.ts";
 import type { Language } from "./text.ts";
@@ -46,6 +46,10 @@ export interface State {
   readonly notice: string;
   /** Why nothing plays, until something does. */
   readonly failure: Failure | null;
+  /** The cameras picked to be played together; null while nobody picks. */
+  readonly picked: readonly string[] | null;
+  /** Who asks, once the service has said so. */
+  readonly me: Me | null;
   /** Why the service cannot be asked at all. */
   readonly offline: Problem | null;
 }

@@ -8,14 +8,22 @@ import { zoneText, type Zone } from "./time.ts";
 const LANGUAGE_KEY = "keepsight.language";
 const ZONE_KEY = "keepsight.zone";
 
+/** What the bar opens. */
+export interface Doors {
+  readonly exports: () => void;
+  readonly consents: () => void;
+  readonly signOut: () => void;
+}
+
 export class TopBar {
   readonly element = el("header", { class: "top" });
 
   constructor(
     private readonly store: PageStore,
     private readonly actions: Actions,
+    private readonly doors: Doors,
   ) {
-    store.watch(["status", "language", "zone"], () => this.fill());
+    store.watch(["status", "language", "zone", "me"], () => this.fill());
   }
 
   private fill(): void {
@@ -40,9 +48,23 @@ export class TopBar {
         ...counts.map(([state, count]) => el("span", {}, el("i", { class: "dot", "data-state": state }), el("b", {}, String(count)), sayState(state))),
         ...(status?.alarms.length ? [el("span", { class: "alarm" }, status.alarms.map(alarmText).join(" · "))] : []),
       ),
+      ...this.own(),
       zones,
       language,
     );
+  }
+
+  /** What one may do besides looking, and who one is. */
+  private own(): HTMLElement[] {
+    const { me } = this.store.now;
+    if (!me) return [];
+    const button = (id: string, text: string, onclick: () => void): HTMLElement => el("button", { type: "button", class: "quiet", id, onclick }, text);
+    const known = /^(user|oidc):/.test(me.id);
+    return [
+      ...(me.verbs.includes("export") ? [button("exports", say("exports"), this.doors.exports)] : []),
+      ...(known ? [button("consents", say("consents"), this.doors.consents)] : []),
+      ...(known ? [el("span", { class: "me", id: "me" }, [me.name, me.unit].filter(Boolean).join(" · ")), button("sign-out", say("signOut"), this.doors.signOut)] : []),
+    ];
   }
 
   private useZone(zone: Zone): void {

@@ -112,7 +112,7 @@ def test_a_token_is_asked_for_and_kept_for_the_tab_alone(api: Api, tab: Opener) 
         for text, says in (("wrong", "did not accept this token"), ("open sesame", "")):
             box.fill(text)
             box.press("Enter")
-            expect(driven.page.locator("#token-box")).to_contain_text(says)
+            expect(driven.page.locator("#sign-in-box")).to_contain_text(says)
         driven.wait_shown(4.9, 30)
         driven.pause()
         assert driven.number() == driven.frame_by_clock()
