@@ -77,7 +77,8 @@ def _frame_at(seconds: float) -> int:
     return round((seconds - start_s) * FPS)
 
 
-def _number(reds: str) -> int:
+def read_number(reds: str) -> int:
+    """The number burnt into a picture, from the reds of its first rows."""
     picture = np.frombuffer(b64decode(reds), np.uint8)
     return read_frame_number(picture.reshape(ROWS, -1))
 
@@ -130,12 +131,12 @@ class Driven:
 
     def number(self) -> int:
         """The number burnt into the picture on the screen."""
-        return _number(self.page.evaluate(_READ, "video")[1])
+        return read_number(self.page.evaluate(_READ, "video")[1])
 
     def next_key_frame(self) -> tuple[int, int]:
         """Of the next picture of fast play: the number burnt into it, and the one the clock speaks of at that moment."""
         shown_ms, reds = self.page.evaluate(_READ_NEXT, "trick")
-        return _number(reds), _frame_at(float(shown_ms) / 1e3 - NOON_US / US_PER_S)
+        return read_number(reds), _frame_at(float(shown_ms) / 1e3 - NOON_US / US_PER_S)
 
     def wait_shown(self, at_least_s: float, before_s: float = 1e9) -> None:
         """Waits until the clock shows something in this stretch."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from segments.clock import US_PER_S
-from tests.api import Api
+from tests.api import Api, entrance
 from tests.builders import NOON_US, a_camera, a_change
 from tests.e2e.page.conftest import Opener, run
 from tests.e2e.page.driver import FPS, Driven, moment
@@ -105,7 +105,7 @@ def test_a_lost_segment_is_told_by_the_problem_of_the_service(driven: Driven) ->
 
 def test_a_token_is_asked_for_and_kept_for_the_tab_alone(api: Api, tab: Opener) -> None:
     """A wrong token is refused in words; the right one opens everything, playing included, and is in no lasting storage."""
-    with PageServer(api.services(console=built_console(), token="open sesame")) as server:
+    with PageServer(api.services(console=built_console(), access=entrance(api.index, api.clock, "open sesame"))) as server:
         driven = tab(server)
         driven.page.goto(driven.url + "#/camera/gate/at/2026-03-14T12:00:05Z")
         box = driven.page.get_by_label("Token")
