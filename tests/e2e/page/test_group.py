@@ -18,7 +18,8 @@ _NUMBERS = f"""() => [...document.querySelectorAll(".group video")].filter((v) =
   const reds = context.getImageData(0, 0, canvas.width, {ROWS}).data.filter((_, i) => i % 4 === 0);
   return [video.dataset.camera, btoa(String.fromCharCode(...reds))];
 }})"""
-_READY = """() => [...document.querySelectorAll(".group video")].every((v) => v.style.visibility === "hidden" || (v.readyState >= 2 && !v.seeking))"""
+_READY = """() => [...document.querySelectorAll(".group video")].every(
+  (v) => v.style.visibility === "hidden" || (v.readyState >= 2 && !v.seeking))"""
 
 
 def shown_s(driven: Driven) -> float:
