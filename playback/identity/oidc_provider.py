@@ -81,8 +81,8 @@ class Provider:
         self, issuer: str, clock: Clock, *, tls: ssl.SSLContext | None = None, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self.issuer = issuer
-        self.connection: dict[str, Any] = {"timeout": ASK_S, "trust_env": False, "follow_redirects": False, "verify": tls or True}
-        self.connection |= {"transport": transport} if transport else {}
+        reached: dict[str, Any] = {"transport": transport} if transport else {"verify": tls or ssl.create_default_context()}
+        self.connection: dict[str, Any] = {"timeout": ASK_S, "trust_env": False, "follow_redirects": False, **reached}
         self._places = Remembered(self._discover, clock)
         self._keys = Remembered(self._fetch_keys, clock)
 

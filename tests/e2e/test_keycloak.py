@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx2
 import pytest
 from joserfc.jwk import JWKRegistry
+from playwright.async_api import Page
 
 from deploy.api_app import whole_app
 from deploy.api_oidc import open_oidc
@@ -149,6 +150,17 @@ async def test_somebody_signs_in_and_sees_what_the_realm_says(site: Site) -> Non
     subject = await site.entrance.known(f"oidc:{site.keycloak.issuer}#{site.keycloak.user_id('anna')}")
     assert subject is not None
     assert (subject.name, subject.unit, set(subject.roles)) == ("Anna Chen", "Harbour police", {"viewer"})
+
+
+async def test_a_browser_signs_in(site: Site, browser_page: Page) -> None:
+    """Real Chromium takes all the cookies along, and asks with its session afterwards."""
+    await browser_page.goto(f"{BASE}/api/v1/sign-in")
+    await browser_page.fill("#username", "anna")
+    await browser_page.fill("#password", PASSWORD)
+    await browser_page.click("#kc-login")
+    await browser_page.wait_for_url(f"{BASE}/")
+    asked = "async () => (await fetch('/api/v1/cameras')).status"
+    assert await browser_page.evaluate(asked) == 200
 
 
 async def test_a_role_that_is_not_mapped_is_none(site: Site) -> None:
