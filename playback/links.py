@@ -38,14 +38,18 @@ class ByLink:
         """Who the link of a request acts for, and the link; raises LinkRefused. Who lost the right, or the camera, lost the links."""
         services, access = cast("Services", request.app.state.services), cast("Access", request.app.state.access)
         link = services.link_keys.read(request.query_params[LINK], services.clock.now_us())
-        if request.method not in ("GET", "HEAD") or link.use not in self._uses or link.camera != request.path_params.get("camera"):
-            raise LinkRefused(_OTHER)
-        if not self._within(request, link):
+        if not self.fits(request, link):
             raise LinkRefused(_OTHER)
         subject = await access.known(link.subject_id)
         if subject is None or not subject.may(VERB_OF[link.use]) or not await _covered(services, subject.scope, link.camera):
             raise LinkRefused("whoever this link was made for may not see this any more")
         return subject, link
+
+    def fits(self, request: Request, link: Link) -> bool:
+        """Whether a request asks for what a link is for, and no more."""
+        if request.method not in ("GET", "HEAD") or link.use not in self._uses or link.camera != request.path_params.get("camera"):
+            return False
+        return self._within(request, link)
 
 
 async def _covered(services: Services, scope: Scope, camera: str) -> bool:

@@ -192,6 +192,19 @@ async def test_links_open_nothing_else(each_s3_server: S3Server, store: S3Object
         assert (await http.get(link)).content == back.read("k/a") == b"k/a"
 
 
+async def test_links_signed_for_a_range_open_this_range_alone(store: S3Objects) -> None:
+    """Neither a wider range, nor another, nor the whole: the Range header is signed, and has to be sent as it was."""
+    data = bytes(range(256)) * 64
+    version = await put(store, "k/range", data)
+    link = await store.link("k/range", version, 30, "bytes=10-99")
+    assert link is not None
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        answer = await http.get(link, headers={"Range": "bytes=10-99"})
+        assert (answer.status_code, answer.content) == (206, data[10:100])
+        others = [await http.get(link, headers={"Range": wanted}) for wanted in ("bytes=10-100", "bytes=9-99", "bytes=0-", "bytes=10-98")]
+        assert {one.status_code for one in (*others, await http.get(link))} <= {400, 403}
+
+
 async def test_the_environment_does_not_change_the_store(each_s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables other tools use (keys, tokens, endpoints) change nothing of what the settings say."""
     for name in (
