@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,7 +19,6 @@ from retention.receipt_routes import receipt_routes
 from retention.report_routes import report_routes
 from retention.rule_routes import rule_routes
 from retention.state_routes import state_routes
-from segments.access import Verb
 
 
 def whole_app(services: Services, retention: RetentionServices, more: Sequence[Any] = ()) -> Starlette:
@@ -33,6 +31,5 @@ def whole_app(services: Services, retention: RetentionServices, more: Sequence[A
 @cache
 def _routes_of_retention(site: str) -> Sequence[Any]:
     """They hold nothing: what they answer from is the application's, so several may share them."""
-    doors = Doors(needs(Verb.INSPECT), needs(Verb.ADMINISTER), described)
-    reports = report_routes(replace(doors, reads=[*doors.reads, COSTLY]), site)
-    return rule_routes(doors), state_routes(doors), hold_routes(doors), receipt_routes(doors), reports
+    doors = Doors(needs, COSTLY, described)
+    return rule_routes(doors), state_routes(doors), hold_routes(doors), receipt_routes(doors), report_routes(doors, site)

@@ -6,10 +6,11 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
+from starlette.exceptions import HTTPException
 
 from playback.consumers.passages import admit_request
 from playback.links import LINK, ByLink
-from segments.access import EVERYBODY, Subject, Verb
+from segments.access import EVERYBODY, Reach, Subject, Verb
 
 
 class Access(Protocol):
@@ -40,17 +41,28 @@ class Rule:
     A route that names `by_link` also takes a link of ours in the place of who asks; then nothing but the link counts.
     """
 
-    def __init__(self, verb: Verb, by_link: ByLink | None = None) -> None:
+    def __init__(self, verb: Verb, by_link: ByLink | None = None, *, reach: Reach = Reach.SITE) -> None:
         self.verb = verb
+        self.reach = reach
         self.by_link = by_link
 
     async def __call__(self, request: Request) -> None:
         if self.by_link is not None and LINK in request.query_params:
             request.state.subject, request.state.link = await self.by_link.opened(request)
         else:
-            access = cast("Access", request.app.state.access)
-            request.state.subject = await access.allow(request, self.verb, request.path_params.get("camera"))
+            request.state.subject = await self._allowed(request)
         await admit_request(request.scope, request.app.state.services.consumers, request.state.subject, self.verb)
+
+    async def _allowed(self, request: Request) -> Subject:
+        camera = request.path_params.get("camera")
+        subject = await cast("Access", request.app.state.access).allow(request, self.verb, camera)
+        about_site = self.reach is Reach.SITE and camera is None and self.verb not in _OF_NO_CAMERA
+        if about_site and not subject.scope.everything:
+            raise HTTPException(403, "this is about the whole site, and your scope is a part of it")
+        return subject
+
+
+_OF_NO_CAMERA = frozenset({Verb.PROBE, Verb.OWN})
 
 
 async def camera_allowed(request: Request, verb: Verb, camera: str) -> None:
@@ -66,6 +78,6 @@ def subject_of(request: Request) -> Subject:
 Asker = Annotated[Subject, Depends(subject_of)]
 
 
-def needs(verb: Verb, by_link: ByLink | None = None) -> list[Dependency]:
-    """The `dependencies` of a route that wants to do this; `by_link` says which links open it, too."""
-    return [Depends(Rule(verb, by_link))]
+def needs(verb: Verb, by_link: ByLink | None = None, *, reach: Reach = Reach.SITE) -> list[Dependency]:
+    """The `dependencies` of a route that wants to do this and reaches so far; `by_link` says which links open it, too."""
+    return [Depends(Rule(verb, by_link, reach=reach))]

@@ -32,13 +32,15 @@ from playback.consumers import routes as consumer_routes
 from playback.consumers.passages import Paced
 from playback.exports import routes as exports
 from playback.layouts import Layouts
+from playback.identity import people_routes, session_routes
+from playback.identity.identity import identity_over
 from playback.limits import RequestLimits, Traffic
 from playback.seen import Seen
 from playback.sensitive import routes as sensitive_routes
 from playback.services import Services
 from playback.snapshot import Decoding
 from playback.webhooks import routes as webhook_routes
-from segments.access import Verb
+from segments.access import Reach, Verb
 
 __all__ = ["PREFIX", "Services", "create_app"]
 
@@ -48,6 +50,8 @@ _ABOUT = "Footage of the past: which cameras there are, what there is of each of
 
 _ROUTERS = (
     health.router,
+    session_routes.router,
+    people_routes.router,
     camera_routes.router,
     timeline_routes.router,
     stream_routes.router,
@@ -73,6 +77,7 @@ def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
     app = FastAPI(title="Keepsight", version=version("keepsight"), openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.services = services
     app.state.access = services.access
+    app.state.identity = services.identity or identity_over(services.index, services.clock)
     app.state.decoding = Decoding()
     app.state.layouts = Layouts()
     app.state.live_marks = live_routes.LiveMarks()
@@ -106,7 +111,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.decoding.close()
 
 
-@_description.get("/openapi.json", dependencies=needs(Verb.LIST), include_in_schema=False)
+@_description.get("/openapi.json", dependencies=needs(Verb.LIST, reach=Reach.SCOPE), include_in_schema=False)
 async def openapi(request: Request) -> Response:
     """The description of all routes (OpenAPI 3.1)."""
     return JSONResponse(describe(request.app))

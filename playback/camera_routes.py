@@ -7,15 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from playback.access import needs
+from playback.access import Asker, needs
 from playback.asked import CameraId
 from playback.problems import described
 from playback.services import Given, Services
-from segments.access import Verb
+from segments.access import Reach, Verb
 from segments.clock import iso
 from segments.keys import CAMERA_ID
 from segments.model import Camera, CameraState, Cause
 from segments.ports import CameraFilter
+from segments.scoped import cameras_of_scope
 from segments.takeover import Standing, read_standing, recorded_elsewhere, recorded_here
 
 router = APIRouter()
@@ -61,12 +62,12 @@ AfterQuery = Annotated[str, Query(pattern=f"^({CAMERA_ID.pattern})?$", descripti
 LimitQuery = Annotated[int, Query(ge=1, le=1000)]
 
 
-@router.get("/cameras", dependencies=needs(Verb.LIST))
+@router.get("/cameras", dependencies=needs(Verb.LIST, reach=Reach.SCOPE))
 async def cameras(
-    services: Given, camera_class: ClassQuery = None, area: AreaQuery = "", after: AfterQuery = "", limit: LimitQuery = 100
+    services: Given, asker: Asker, camera_class: ClassQuery = None, area: AreaQuery = "", after: AfterQuery = "", limit: LimitQuery = 100
 ) -> CameraPage:
-    """Cameras in order of id, a page at a time."""
-    page = await services.index.cameras(CameraFilter(camera_class, area), after=after, limit=limit)
+    """Those of your scope in order of id, a page at a time."""
+    page = await cameras_of_scope(asker.scope, services.index, CameraFilter(camera_class, area), after=after, limit=limit)
     standing = await read_standing(services.index)
     return CameraPage(cameras=[await _view(services, camera, standing) for camera in page.items], next=page.next)
 

@@ -7,9 +7,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from playback.access import needs
+from playback.access import Asker, needs
 from playback.services import Given
-from segments.access import Verb
+from segments.access import Reach, Verb
 from segments.clock import iso
 from segments.errors import Refused, TryAgain
 
@@ -39,9 +39,11 @@ async def health() -> Health:
     return Health()
 
 
-@router.get("/status", dependencies=needs(Verb.LIST))
-async def status(services: Given) -> Status:
-    """Counts and alarms of the whole service."""
+@router.get("/status", dependencies=needs(Verb.LIST, reach=Reach.SCOPE))
+async def status(services: Given, asker: Asker) -> Status:
+    """Counts and alarms of the whole service; whose scope is a part of it sees only that it answers."""
+    if not asker.scope.everything:
+        return Status(site=services.site, now=iso(services.clock.now_us()))
     try:
         known = await services.live.status()
     except (TryAgain, Refused) as error:

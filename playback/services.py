@@ -17,6 +17,7 @@ from playback.consumers.metering import Metering
 from playback.delivery import PoolLinks
 from playback.elsewhere import Elsewhere, Nowhere
 from playback.exports.queue import Exports
+from playback.identity.identity import Identity
 from playback.limits import Limits
 from playback.link_token import LONGEST_START_S, LinkKeys
 from playback.live import LiveFootage
@@ -50,7 +51,8 @@ class NoDamage:
 class Services:
     """The surroundings of one application.
 
-    `pools` are the object stores by the name rows call them. `access` stands before every route. `console` is the folder of the
+    `pools` are the object stores by the name rows call them. `access` stands before every route, `identity` is
+    what sign-in and the routes of users and keys work on; None: that of the index. `console` is the folder of the
     built page, served at `/` if it is there. `hosts` are the names the service answers to where no access is controlled, so that a page of
     another name cannot read from it through a browser (DNS rebinding); empty: any. `elsewhere` are the other sites.
     `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts.
@@ -65,6 +67,7 @@ class Services:
     clock: Clock
     site: str
     access: Access = field(default_factory=Open)
+    identity: Identity | None = field(default=None, repr=False)
     console: Path | None = None
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)

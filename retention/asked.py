@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from retention.copies import NO_COPIES, Copies
 from retention.hold_sites import NO_OTHERS, HoldSites
 from retention.policies import PolicyLimits
+from segments.access import Reach, Subject, Verb
 from segments.clock import Clock
 from segments.errors import BadInput
 from segments.keys import CAMERA_ID
@@ -61,21 +62,28 @@ class RouteIndex(
         """See `WriteReceipts`; nothing is written to chains here."""
 
 
+class Door(Protocol):
+    """Makes what stands before a route that wants to do this, and reaches so far."""
+
+    def __call__(self, verb: Verb, *, reach: Reach) -> Sequence[Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What stands before routes that look, and before those that change something; and how the description tells of problems."""
+    """What stands before routes, by what they want to do; what stands before costly ones besides; how the description tells of problems."""
 
-    reads: Sequence[Any]
-    changes: Sequence[Any]
+    before: Door
+    costly: Any
     described: Callable[..., dict[int | str, dict[str, Any]]]
 
-    def look(self, *statuses: int) -> dict[str, Any]:
+    def look(self, *statuses: int, reach: Reach = Reach.SITE, costly: bool = False) -> dict[str, Any]:
         """The options of a route that looks, and can end in these problems."""
-        return {"dependencies": list(self.reads), "responses": self.described(*statuses)}
+        before = [*self.before(Verb.INSPECT, reach=reach), *([self.costly] if costly else [])]
+        return {"dependencies": before, "responses": self.described(*statuses)}
 
-    def change(self, *statuses: int) -> dict[str, Any]:
+    def change(self, verb: Verb, *statuses: int, reach: Reach = Reach.SITE) -> dict[str, Any]:
         """The same of a route that changes something; a body that is no text is a 400."""
-        return {"dependencies": list(self.changes), "responses": self.described(400, *statuses)}
+        return {"dependencies": list(self.before(verb, reach=reach)), "responses": self.described(400, *statuses)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,37 @@ def services_of(request: Request) -> RetentionServices:
     return cast("RetentionServices", request.app.state.retention)
 
 
-def who(name: Annotated[str, Header(alias="Keepsight-By", min_length=1, max_length=384)]) -> str:
-    """The person a request is made for. Names beyond ASCII are UTF-8, percent-encoded (RFC 3986, 2.1)."""
+def asker(request: Request) -> Subject:
+    """Who asks, as what stands before the route found out."""
+    return cast("Subject", request.state.subject)
+
+
+Asker = Annotated[Subject, Depends(asker)]
+Said = Annotated[
+    str | None,
+    Header(
+        alias="Keepsight-By",
+        min_length=1,
+        max_length=384,
+        description="Who asks, where the service does not know it: with the token of the site, or none. UTF-8, percent-encoded",
+    ),
+]
+
+
+def who(subject: Asker, said: Said = None) -> str:
+    """The person a request is made for: who it is known to be, else who it says. Names beyond ASCII are percent-encoded (RFC 3986, 2.1)."""
+    name = said_name(said) if said is not None else ""
+    if not subject.name and not name:
+        raise BadInput("header Keepsight-By: say who you are")
+    if subject.name and name not in ("", subject.name):
+        raise BadInput(f"header Keepsight-By: you are known as {subject.name}; leave the header out")
+    return subject.name or name
+
+
+def said_name(said: str) -> str:
+    """The name that a header says; raises BadInput."""
     try:
-        by = unquote(name, errors="strict").strip()
+        by = unquote(said, errors="strict").strip()
     except UnicodeDecodeError:
         raise BadInput("header Keepsight-By: not UTF-8, percent-encoded") from None
     if not by or len(by) > 128 or _CONTROL.search(by):

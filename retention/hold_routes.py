@@ -8,13 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from retention.asked import MAX_TEXT, Body, By, Day, Doors, Given, Reason
+from retention.asked import MAX_TEXT, Asker, Body, By, Day, Doors, Given, Reason
 from retention.hold_report import HoldSearch, listed, report
+from retention.hold_scope import check_wanted, found_hold, narrowed, touching
 from retention.hold_values import hold_json, known_json, lifting_json, placed_json, report_json
 from retention.holds import HoldOrder, approve_lift, extend, lift, place
 from retention.signed import Signed
+from segments.access import Reach, Verb
 from segments.clock import from_datetime
-from segments.hold import FOR_EVER_US, HOLDS, hold_of
+from segments.hold import FOR_EVER_US
 from segments.keys import CAMERA_ID
 
 HoldId = Annotated[str, Path(alias="hold", pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of a hold")]
@@ -148,13 +150,14 @@ class ReportView(BaseModel):
 def hold_routes(doors: Doors) -> APIRouter:
     """The routes, behind what stands before them."""
     router = APIRouter()
-    router.get("/holds", **doors.look())(holds)
-    router.post("/holds", status_code=201, **doors.change())(place_hold)
+    own, hold_verb = Reach.SCOPE, Verb.HOLD
+    router.get("/holds", **doors.look(404, reach=own))(holds)
+    router.post("/holds", status_code=201, **doors.change(hold_verb, 404, reach=own))(place_hold)
     router.get("/holds/report", **doors.look(404))(report_case)
-    router.get("/holds/{hold}", **doors.look(404))(hold)
-    router.post("/holds/{hold}/extension", **doors.change(404, 409))(extend_hold)
-    router.post("/holds/{hold}/lifting", **doors.change(404, 409))(lift_hold)
-    router.post("/holds/{hold}/approval", **doors.change(404, 409))(approve)
+    router.get("/holds/{hold}", **doors.look(404, reach=own))(hold)
+    router.post("/holds/{hold}/extension", **doors.change(hold_verb, 403, 404, 409, reach=own))(extend_hold)
+    router.post("/holds/{hold}/lifting", **doors.change(hold_verb, 403, 404, 409, reach=own))(lift_hold)
+    router.post("/holds/{hold}/approval", **doors.change(hold_verb, 403, 404, 409, reach=own))(approve)
     return router
 
 
@@ -163,22 +166,26 @@ _Text = Annotated[str, Query(max_length=512)]
 
 async def holds(
     services: Given,
+    asker: Asker,
     case: _Text = "",
     camera: Annotated[str, Query(pattern=f"^({CAMERA_ID.pattern})?$")] = "",
     area: _Text = "",
     standing: bool | None = None,
     review_before: Day | None = None,
 ) -> list[HoldView]:
-    """Holds, the newest first."""
+    """Holds that touch your scope, the newest first; of their cameras and areas, those that lie in it."""
+    await check_wanted([camera] if camera else [], [], asker.scope, services.index)
     found = await listed(HoldSearch(case, camera, area, standing, review_before), services.index)
-    return [HoldView.model_validate(hold_json(each)) for each in found]
+    told = [hold_json(each) for each in found if await touching(each, asker.scope, services.index)]
+    return [HoldView.model_validate(each) for each in await narrowed(told, asker.scope, services.index)]
 
 
-async def place_hold(services: Given, by: By, wanted: HoldWanted) -> PlacedView:
+async def place_hold(services: Given, asker: Asker, by: By, wanted: HoldWanted) -> PlacedView:
     """Places a hold. After 201 it stands and binds, after 4xx there is none.
 
     After any other answer, or none at all, it may stand and bind: look for it by its case before placing it again.
     """
+    await check_wanted(wanted.cameras, wanted.areas, asker.scope, services.index)
     order = HoldOrder(
         case=wanted.case,
         reason=wanted.reason,
@@ -190,33 +197,38 @@ async def place_hold(services: Given, by: By, wanted: HoldWanted) -> PlacedView:
         review=wanted.review,
     )
     placed = await place(order, index=services.index, now_us=services.clock.now_us(), sites=services.sites)
-    return PlacedView.model_validate(placed_json(placed))
+    return PlacedView.model_validate(await narrowed(placed_json(placed), asker.scope, services.index))
 
 
-async def hold(services: Given, hold: HoldId) -> KnownHoldView:
+async def hold(services: Given, asker: Asker, hold: HoldId) -> KnownHoldView:
     """One hold, with all that was done to it, and which other sites have it so."""
-    found = hold_of(await services.index.record(HOLDS, hold))
-    return KnownHoldView.model_validate(known_json(found, await services.sites.bound(found)))
+    found = await found_hold(hold, asker.scope, services.index)
+    told = known_json(found, await services.sites.bound(found))
+    return KnownHoldView.model_validate(await narrowed(told, asker.scope, services.index))
 
 
-async def extend_hold(services: Given, by: By, hold: HoldId, wanted: Extension) -> PlacedView:
+async def extend_hold(services: Given, asker: Asker, by: By, hold: HoldId, wanted: Extension) -> PlacedView:
     """Moves the end of a standing hold on, or sets its review date."""
+    await found_hold(hold, asker.scope, services.index, to_change=True)
     signed = Signed(by, wanted.reason, services.clock.now_us())
     end_us = None if wanted.end is None else from_datetime(wanted.end)
     longer = await extend(hold, signed, index=services.index, end_us=end_us, review=wanted.review, sites=services.sites)
-    return PlacedView.model_validate(placed_json(longer))
+    return PlacedView.model_validate(await narrowed(placed_json(longer), asker.scope, services.index))
 
 
-async def lift_hold(services: Given, by: By, hold: HoldId, why: Reason) -> LiftingView:
+async def lift_hold(services: Given, asker: Asker, by: By, hold: HoldId, why: Reason) -> LiftingView:
     """Lifts a hold, or asks for it where the tier of its footage wants a second person."""
+    await found_hold(hold, asker.scope, services.index, to_change=True)
     lifting = await lift(hold, Signed(by, why.reason, services.clock.now_us()), index=services.index, sites=services.sites)
-    return LiftingView.model_validate(lifting_json(lifting))
+    return LiftingView.model_validate(await narrowed(lifting_json(lifting), asker.scope, services.index))
 
 
-async def approve(services: Given, by: By, hold: HoldId) -> KnownHoldView:
+async def approve(services: Given, asker: Asker, by: By, hold: HoldId) -> KnownHoldView:
     """Approves what another person asked for, at this site: the hold is lifted."""
+    await found_hold(hold, asker.scope, services.index, to_change=True)
     lifting = await approve_lift(hold, by=by, index=services.index, now_us=services.clock.now_us(), sites=services.sites)
-    return KnownHoldView.model_validate(known_json(lifting.hold, lifting.sites))
+    told = known_json(lifting.hold, lifting.sites)
+    return KnownHoldView.model_validate(await narrowed(told, asker.scope, services.index))
 
 
 async def report_case(services: Given, case: Annotated[str, Query(min_length=1, max_length=256)]) -> list[ReportView]:

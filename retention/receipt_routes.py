@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from retention.asked import CameraId, Day, Doors, Given
+from segments.access import Reach
 from segments.clock import iso
 from segments.receipt import Receipt
 from segments.receipt_chains import chains_named, receipts_of
@@ -37,9 +38,9 @@ def receipt_routes(doors: Doors) -> APIRouter:
     """The routes, behind what stands before them."""
     router = APIRouter()
     described = doors.described(404) | _AS_LINES
-    router.get("/receipts", dependencies=list(doors.reads), response_class=StreamingResponse, responses=described)(lines)
+    router.get("/receipts", dependencies=doors.look()["dependencies"], response_class=StreamingResponse, responses=described)(lines)
     router.get("/receipts/chains", **doors.look())(chains)
-    router.get("/cameras/{camera}/receipts", **doors.look())(receipts)
+    router.get("/cameras/{camera}/receipts", **doors.look(reach=Reach.SCOPE))(receipts)
     return router
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, HTTPException, Query
 from fastapi.responses import Response
 
-from retention.asked import Day, Doors, Given, who
+from retention.asked import Asker, Day, Doors, Given, who
 from retention.report import Order, retention_report
 from retention.report_forms import Form, written
 from retention.report_page import PAGE_POLICY
 from retention.report_words import Language
+from segments.access import Reach
 
 MOST_CAMERAS = 1_000
 """A request about more is refused: it would take minutes. The command `keepsight report retention` has no such limit."""
@@ -34,12 +35,13 @@ For = Annotated[str | None, Header(alias="Keepsight-By", min_length=1, max_lengt
 def report_routes(doors: Doors, site: str) -> APIRouter:
     """The routes, behind what stands before them; `site` is named on reports."""
     router = APIRouter()
-    options = doors.look(429)
+    options = doors.look(403, 429, reach=Reach.SCOPE, costly=True)
     options["responses"] = options["responses"] | {200: _ANSWER}
 
     @router.get("/reports/retention", response_class=Response, **options)
     async def retention(
         services: Given,
+        asker: Asker,
         first: FirstDay,
         end: EndDay = None,
         area: Area = "",
@@ -48,7 +50,9 @@ def report_routes(doors: Doors, site: str) -> APIRouter:
         by: For = None,
     ) -> Response:
         """How deep footage is and must be, and the rates of storage duration, recording integrity and cameras online."""
-        order = Order(first, end, area.strip("/"), MOST_CAMERAS, site, who(by) if by else "")
+        if not asker.scope.covers_area(area.strip("/")):
+            raise HTTPException(403, "a report is about all cameras of an area: ask for an `area` that lies in your scope")
+        order = Order(first, end, area.strip("/"), MOST_CAMERAS, site, who(asker, by) if by or asker.name else "")
         report = await retention_report(order, index=services.index, now_us=services.clock.now_us())
         text = await asyncio.to_thread(lambda: "".join(written(report, form, language)))
         name = f"retention-{report.days.first}-{report.days.end}.{form}"

@@ -15,6 +15,7 @@ from retention.policies import Proposal, apply, history, propose, withdraw
 from retention.policy import Policy
 from retention.policy_record import policy_values
 from retention.signed import Signed
+from segments.access import Reach, Verb
 from segments.clock import iso
 
 
@@ -63,10 +64,10 @@ def rule_routes(doors: Doors) -> APIRouter:
     """The routes, behind what stands before them."""
     router = APIRouter(prefix="/retention")
     router.get("/policies", **doors.look())(policies)
-    router.post("/policies", status_code=201, **doors.change(409))(apply_plan)
-    router.post("/proposals", **doors.change(409))(propose_plan)
-    router.post("/policies/{version}/withdrawal", **doors.change(409))(withdraw_policy)
-    router.get("/cameras/{camera}", **doors.look(404))(explain_camera)
+    router.post("/policies", status_code=201, **doors.change(Verb.ADMINISTER, 409))(apply_plan)
+    router.post("/proposals", **doors.change(Verb.ADMINISTER, 409))(propose_plan)
+    router.post("/policies/{version}/withdrawal", **doors.change(Verb.ADMINISTER, 409))(withdraw_policy)
+    router.get("/cameras/{camera}", **doors.look(404, reach=Reach.SCOPE))(explain_camera)
     return router
 
 

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from retention.asked import By, Doors, Given
+from retention.asked import Asker, By, Doors, Given
 from retention.breaches import breaches
 from retention.clock_notes import accept_clocks
 from retention.dry_run import dry_run, plan_values
 from retention.status import status
+from segments.access import Reach, Verb
 from segments.clock import iso
+from segments.scoped import ids_in_scope
 
 
 class BreachView(BaseModel):
@@ -36,9 +38,9 @@ def state_routes(doors: Doors) -> APIRouter:
     """The routes, behind what stands before them."""
     router = APIRouter(prefix="/retention")
     router.get("/status", **doors.look())(how_it_stands)
-    router.get("/dry-run", **doors.look())(would_begin)
+    router.get("/dry-run", **doors.look(reach=Reach.SCOPE))(would_begin)
     router.get("/breaches", **doors.look())(all_breaches)
-    router.post("/clock", **doors.change(409))(accept_clock)
+    router.post("/clock", **doors.change(Verb.ADMINISTER, 409))(accept_clock)
     return router
 
 
@@ -47,10 +49,12 @@ async def how_it_stands(services: Given) -> dict[str, Any]:
     return (await status(services.index, now_us=services.clock.now_us())).as_json()
 
 
-async def would_begin(services: Given, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[dict[str, Any]]:
-    """What a sweep would begin now, camera-day by camera-day, and why; so many at most. Nothing is written."""
+async def would_begin(services: Given, asker: Asker, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[dict[str, Any]]:
+    """What a sweep would begin now, camera-day by camera-day of your scope, and why; so many at most. Nothing is written."""
     found: list[dict[str, Any]] = []
     async for planned in dry_run(services.index, services.clock, copies=services.copies):
+        if not await ids_in_scope(asker.scope, services.index, [planned.camera]):
+            continue
         found.append(plan_values(planned))
         if len(found) == limit:
             break

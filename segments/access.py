@@ -36,6 +36,15 @@ class Verb(StrEnum):
     """Change policies, cameras' rules, users, keys and webhooks."""
 
 
+class Reach(StrEnum):
+    """How far a route without a camera in its path reaches."""
+
+    SITE = "site"
+    """It is about the whole site: only for those whose scope is everything. What a route is that does not say otherwise."""
+    SCOPE = "scope"
+    """It tells and changes only what lies in the asker's scope, and sees to that itself."""
+
+
 class Role(StrEnum):
     """What people and platforms are; one may be several."""
 
@@ -78,6 +87,10 @@ class Scope:
             return False
         in_area = not self.areas or any(lies_in(camera.area, area) for area in self.areas)
         return in_area and (not self.classes or camera.camera_class in self.classes)
+
+    def covers_area(self, area: str) -> bool:
+        """Whether all cameras of an area are in it, also those that come later."""
+        return self.everything or (not self.classes and any(lies_in(area, path) for path in self.areas))
 
 
 EVERYTHING = Scope(everything=True)
