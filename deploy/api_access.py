@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from deploy.settings import Settings
-from deploy.wiring import api_token
+from deploy.wiring import api_token, make_local_key
 from playback.access import Access, Open
-from playback.identity.entrance import Entrance, SiteToken
-from playback.identity.known_cameras import KnownCameras
-from playback.identity.sessions import Sessions
+from playback.identity.entrance import SiteToken
+from playback.identity.identity import Identity, IdentityIndex, identity_over
+from playback.identity.sessions import SessionLimits
 from segments.clock import Clock
-from segments.ports import Cameras, Records
 
 
-class AccessIndex(Records, Cameras, Protocol):
-    """What access needs of an index."""
+def identity_for(settings: Settings, index: IdentityIndex, clock: Clock) -> Identity:
+    """Users, keys and sessions of this site."""
+    limits = SessionLimits(settings.access.session_idle_s, settings.access.session_lasts_s)
+    return identity_over(index, clock, limits=limits, key_days=settings.access.key_days)
 
 
-def access_of(settings: Settings, index: AccessIndex, clock: Clock) -> Access:
-    """What stands before all routes."""
-    token = api_token(settings)
-    if token is None:
+def access_of(settings: Settings, identity: Identity) -> Access:
+    """What stands before all routes. Makes the key of this machine's commands where there is none."""
+    if settings.access.open:
         return Open()
-    return Entrance([SiteToken(token)], Sessions(index, clock), KnownCameras(index, clock))
+    make_local_key(settings)
+    token = api_token(settings)
+    return identity.entrance(*([SiteToken(token)] if token else []))

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from deploy.api_access import access_of
+from deploy.api_access import access_of, identity_for
 from deploy.api_app import whole_app
 from deploy.configured_program import run_configured
 from deploy.copies import sites_of
@@ -55,15 +55,17 @@ async def run_api(settings: Settings) -> None:
         stores = watch.stores(opened)
         live = LivePlaces(stores.index, connect, clock)
         watch.parts.append(live_part(live))
+        identity = identity_for(settings, stores.index, clock)
         services = Services(
             index=stores.index,
             pools=stores.pools,
             live=SharedLive(requests.live(live)),
             clock=clock,
             site=settings.site.name,
-            access=access_of(settings, stores.index, clock),
             consents=RecordedConsents(stores.index, clock),
             consent_hours=settings.access.consent_hours,
+            access=access_of(settings, identity),
+            identity=identity,
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump(exclude={"consumer"})),

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from deploy import (
+    cli_access,
     cli_backup,
     cli_cameras,
     cli_capacity,
@@ -47,6 +48,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_cameras.app, name="camera")
+app.add_typer(cli_access.user_app, name="user")
+app.add_typer(cli_access.key_app, name="key")
 app.add_typer(cli_fleet.app, name="fleet")
 app.add_typer(cli_store.index_app, name="index")
 app.add_typer(cli_store.config_app, name="config")

@@ -97,10 +97,16 @@ def resume(node: NodeName, config: Config = None) -> None:
 def api(config: Config = None) -> None:
     """Run the API and the page alone, beside a fleet that records elsewhere. Ends in order on Ctrl-C or SIGTERM."""
     from deploy.api_process import run_api
+    from deploy.first_start import first_start
 
     settings = settings_of(config)
     set_up_logs("api", settings.logs.format)
-    raise typer.Exit(run_until_told(lambda: run_api(settings)))
+
+    async def whole() -> None:
+        await first_start(settings, print)
+        await run_api(settings)
+
+    raise typer.Exit(run_until_told(whole))
 
 
 async def serve_ray(settings: Settings, config: Path | None) -> None:

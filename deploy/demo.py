@@ -221,6 +221,8 @@ max_bytes = {512 << 20}
 min_free_bytes = {64 << 20}
 [api]
 port = {api}
+[access]
+open = true
 [internal]
 port = {internal}
 [recording]

@@ -83,9 +83,12 @@ def problems_of(settings: Settings) -> list[Problem]:
 
 
 def _open_api(settings: Settings) -> Iterator[Problem]:
-    if settings.api.token_file is None and not is_loopback(settings.api.host):
-        said = f"api.host {settings.api.host} can be reached from outside, and the API asks nobody who they are"
-        yield Problem(Rule.API_ACCESS, said, "set api.token_file, or bind to 127.0.0.1")
+    if settings.access.open and not is_loopback(settings.api.host):
+        said = f"api.host {settings.api.host} can be reached from outside, and with access.open the API asks nobody who they are"
+        yield Problem(Rule.API_ACCESS, said, "leave access.open out, or bind to 127.0.0.1")
+    if settings.access.open and settings.api.token_file is not None:
+        said = "api.token_file is set, and with access.open nobody is asked for it"
+        yield Problem(Rule.API_ACCESS, said, "leave one of the two out")
 
 
 def _plain_nodes(settings: Settings) -> Iterator[Problem]:
@@ -152,6 +155,7 @@ def secret_files(settings: Settings) -> list[SecretFile]:
     """The secrets of a configuration. Keys that the first start makes are among them once they are there."""
     files = [
         SecretFile("api.token_file", settings.api.token_file, "the token of the API", ours=True) if settings.api.token_file else None,
+        None if settings.api.token_file else _kept("site.folder", None, settings.local_key_path, "the token of the API"),
         _kept("internal.key_file", settings.internal.key_file, settings.internal_key_path, "the key between the site's processes"),
         _kept("metrics.key_file", settings.metrics.key_file, settings.metrics_key_path, "the key of the metrics"),
         _kept("cameras.key_file", settings.cameras.key_file, settings.camera_key_path, "the key of the camera passwords"),

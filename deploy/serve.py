@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.clock_sync import ClockSync
+from deploy.first_start import first_start
 from deploy.fleet.local import LocalFleet
 from deploy.pool_checks import check_pools
 from deploy.programs import programs
@@ -54,10 +55,17 @@ async def check_stores(settings: Settings) -> None:
                 raise StartRefused(f"pool {name}: the disk of {folder} has only {free_bytes(folder)} bytes free")
 
 
-async def serve(settings: Settings, config: Path | None, *, ready: Callable[[LocalFleet], None] = lambda _: None) -> None:
-    """Runs the fleet until cancelled."""
+async def serve(
+    settings: Settings,
+    config: Path | None,
+    *,
+    ready: Callable[[LocalFleet], None] = lambda _: None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Runs the fleet until cancelled. `say` shows a line to the person who started it."""
     with checked(settings):
         await check_stores(settings)
+        await first_start(settings, say)
     fleet = LocalFleet(programs(settings, config), clock=SystemClock())
     await fleet.run(lambda: ready(fleet))
 

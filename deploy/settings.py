@@ -214,6 +214,11 @@ class Settings(Section):
         return self.webhooks.key_file or self.site.folder / "keys" / "webhooks.key"
 
     @property
+    def local_key_path(self) -> Path:
+        """The key with which commands on this machine ask the API, where `api.token_file` is not set."""
+        return self.site.folder / "keys" / "api.key"
+
+    @property
     def internal_key_path(self) -> Path:
         """The key of the routes between processes."""
         return self.internal.key_file or self.site.folder / "keys" / "internal.key"

@@ -158,6 +158,17 @@ def metrics_key(settings: Settings) -> str:
 
 
 def api_token(settings: Settings) -> str | None:
-    """The bearer token of the API, None if none is set."""
+    """The token that commands of this machine ask the API with; None where access is open, or this user has none of it.
+
+    It is the one of `api.token_file`, else one that the API makes when it starts.
+    """
     path = settings.api.token_file
-    return None if path is None else read_secret_file(path, what="the token of the API")
+    if path is None and (settings.access.open or not settings.local_key_path.exists()):
+        return None
+    return read_secret_file(path or settings.local_key_path, what="the token of the API")
+
+
+def make_local_key(settings: Settings) -> None:
+    """Makes the key for this machine's commands at the first start of an API whose access is controlled and has no token of its own."""
+    if not settings.access.open and settings.api.token_file is None:
+        make_secret_file(settings.local_key_path, secrets.token_urlsafe(32))

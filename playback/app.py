@@ -142,8 +142,8 @@ def _tell_of_problems(described: dict[str, Any]) -> None:
 
 def _tell_of_token(described: dict[str, Any]) -> None:
     described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    guarded = {path: item for path, item in described["paths"].items() if path != f"{PREFIX}/health"}
-    for operation in _operations({"paths": guarded}):
+    opened = ((f"{PREFIX}/health", "get"), (f"{PREFIX}/session", "post"))
+    for operation in (one for path, item in described["paths"].items() for method, one in item.items() if (path, method) not in opened):
         operation["security"] = [{"token": []}]
         operation["responses"] |= {str(status): answer for status, answer in problems.described(401).items()}
 

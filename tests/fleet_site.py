@@ -303,6 +303,7 @@ class FleetSite:
             "index": await self._cassandra.new_section(),
             "pools.main": {"kind": "files", "folder": str(self.pool)},
             "api": {"port": self._api_port},
+            "access": {"open": True},
             "internal": {"key_file": str(keys / "internal")},
             "fleet": {**fleet, "recorders": 1, "shards": 4},
             "clock": {"require_sync": False},

@@ -226,6 +226,8 @@ class Service:
         }
         for name, values in self._settings.items():
             sections[name] = {**sections.get(name, {}), **values}
+        if sections["api"].get("token_file") is None:
+            sections.setdefault("access", {"open": True})
         self.config.write_text(_toml(sections))
 
     async def _answers(self) -> bool:

@@ -55,6 +55,10 @@ class Users:
         found = [_user(record) for record in await self._records.records(USERS)]
         return [user for user in found if not user.removed]
 
+    async def ever(self) -> bool:
+        """Whether there is a user, or was one."""
+        return bool(await self._records.records(USERS))
+
     async def user(self, name: str) -> User:
         """One user; raises NotFound."""
         return _user(await self._present(name))

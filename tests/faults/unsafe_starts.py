@@ -169,6 +169,8 @@ class Running:
 
     async def __aenter__(self) -> Self:
         good = {"spool.min_free_bytes": 1 << 20, "api.port": self.port, "internal.port": free_port(), "cameras.allow_loopback": True}
+        if not {"api.host", "api.token_file"} & self._start.settings.keys():
+            good["access.open"] = True
         config = self._folder / "keepsight.toml"
         values = {"site.folder": "data", **good, **self._start.settings}
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items() if value is not None))
@@ -323,7 +325,9 @@ UNSAFE = (
     Unsafe(6, "short-key", a_short_key, r"fewer than 16 characters.*internal\.key_file", can_start=True),
     Unsafe(7, "open-secret", a_secret_others_can_read, r"can be read by others.*chmod 600", can_start=True),
     Unsafe(7, "open-spool", a_spool_others_can_enter, r"chmod 700"),
-    Unsafe(8, "open-api", _simply(api__host="0.0.0.0"), r"set api\.token_file, or bind to 127\.0\.0\.1", can_start=True),
+    Unsafe(
+        8, "open-api", _simply(api__host="0.0.0.0", access__open=True), r"leave access\.open out, or bind to 127\.0\.0\.1", can_start=True
+    ),
     Unsafe(8, "open-nodes", _simply(internal__host="0.0.0.0"), r"internal\.certificate_file.*internal\.plain", can_start=True),
     Unsafe(9, "faking-pool", a_pool_that_fakes, r"does not do what this configuration needs: create-only", can_start=True),
     Unsafe(10, "future-file", a_file_from_the_future, r"newer program"),

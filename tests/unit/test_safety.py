@@ -65,10 +65,17 @@ def test_a_safe_configuration_has_no_problem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "keepsight.example"])
 def test_an_open_api_off_loopback_is_refused(tmp_path: Path, host: str) -> None:
-    """(8) Footage is not for everybody in reach; with a token it is fine."""
-    (problem,) = problems_of(settings_of(tmp_path, api__host=host))
-    assert (problem.rule, problem.mend) == (Rule.API_ACCESS, "set api.token_file, or bind to 127.0.0.1")
+    """(8) Footage is not for everybody in reach; where people sign in, or with a token, it is fine."""
+    (problem,) = problems_of(settings_of(tmp_path, api__host=host, access__open=True))
+    assert (problem.rule, problem.mend) == (Rule.API_ACCESS, "leave access.open out, or bind to 127.0.0.1")
+    assert problems_of(settings_of(tmp_path, api__host=host)) == []
     assert problems_of(settings_of(tmp_path, api__host=host, api__token_file="api.token")) == []
+
+
+def test_an_open_api_asks_for_no_token(tmp_path: Path) -> None:
+    """Who set a token believes that it is asked for."""
+    (problem,) = problems_of(settings_of(tmp_path, access__open=True, api__token_file="api.token"))
+    assert problem.rule == Rule.API_ACCESS
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
@@ -76,7 +83,7 @@ def test_on_loopback_nothing_more_is_asked(tmp_path: Path, host: str) -> None:
     """Neither of the API, nor of the routes between processes, nor of index and pool: the embedded form needs no configuration."""
     far = f"[{host}]" if ":" in host else host
     endpoint = {"pools__main__endpoint": f"http://{far}:9000"}
-    assert problems_of(settings_of(tmp_path, api__host=host, internal__host=host, index__hosts=[host], **endpoint)) == []
+    assert problems_of(settings_of(tmp_path, api__host=host, internal__host=host, index__hosts=[host], access__open=True, **endpoint)) == []
 
 
 def test_plain_routes_between_nodes_are_refused(tmp_path: Path) -> None:
