@@ -9,7 +9,7 @@ from datetime import date
 from typing import Annotated, Any, Protocol, cast
 from urllib.parse import unquote
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, HTTPException, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from retention.copies import NO_COPIES, Copies
@@ -127,6 +127,11 @@ def who(subject: Asker, said: Said = None) -> str:
     if subject.name and name not in ("", subject.name):
         raise BadInput(f"header Keepsight-By: you are known as {subject.name}; leave the header out")
     return subject.name or name
+
+
+def forbidden(sentence: str) -> HTTPException:
+    """The refusal (403) of what somebody has the right to do, but not to this."""
+    return HTTPException(403, sentence)
 
 
 def said_name(said: str) -> str:

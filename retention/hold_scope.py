@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from fastapi import HTTPException
-
+from retention.asked import forbidden
 from segments.access import Scope
 from segments.errors import NotFound
 from segments.hold import HOLDS, Hold, hold_of
@@ -38,7 +37,7 @@ async def found_hold(hold_id: str, scope: Scope, index: ScopeIndex, *, to_change
     if not await touching(hold, scope, index):
         raise NotFound(f"there is no hold {hold_id}")
     if to_change and not await _within(hold.cameras, hold.areas, scope, index):
-        raise HTTPException(403, "this hold covers cameras outside of your scope: somebody with a wider one has to change it")
+        raise forbidden("this hold covers cameras outside of your scope: somebody with a wider one has to change it")
     return hold
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from retention.asked import Asker, Day, Doors, Given, who
+from retention.asked import Asker, Day, Doors, Given, forbidden, who
 from retention.report import Order, retention_report
 from retention.report_forms import Form, written
 from retention.report_page import PAGE_POLICY
@@ -51,7 +51,7 @@ def report_routes(doors: Doors, site: str) -> APIRouter:
     ) -> Response:
         """How deep footage is and must be, and the rates of storage duration, recording integrity and cameras online."""
         if not asker.scope.covers_area(area.strip("/")):
-            raise HTTPException(403, "a report is about all cameras of an area: ask for an `area` that lies in your scope")
+            raise forbidden("a report is about all cameras of an area: ask for an `area` that lies in your scope")
         order = Order(first, end, area.strip("/"), MOST_CAMERAS, site, who(asker, by) if by or asker.name else "")
         report = await retention_report(order, index=services.index, now_us=services.clock.now_us())
         text = await asyncio.to_thread(lambda: "".join(written(report, form, language)))
