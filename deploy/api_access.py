@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.settings import Settings
 from deploy.wiring import api_token, make_local_key
 from playback.access import Access, Open
-from playback.identity.entrance import SiteToken
+from playback.identity.entrance import SiteToken, TokenSource
 from playback.identity.identity import Identity, IdentityIndex, identity_over
 from playback.identity.sessions import SessionLimits
 from segments.clock import Clock
@@ -17,10 +17,10 @@ def identity_for(settings: Settings, index: IdentityIndex, clock: Clock) -> Iden
     return identity_over(index, clock, limits=limits, key_days=settings.access.key_days)
 
 
-def access_of(settings: Settings, identity: Identity) -> Access:
-    """What stands before all routes. Makes the key of this machine's commands where there is none."""
+def access_of(settings: Settings, identity: Identity, *more: TokenSource) -> Access:
+    """What stands before all routes; `more` are other kinds of bearer tokens. Makes this machine's own key where there is none."""
     if settings.access.open:
         return Open()
     make_local_key(settings)
     token = api_token(settings)
-    return identity.entrance(*([SiteToken(token)] if token else []))
+    return identity.entrance(*([SiteToken(token)] if token else []), *more)

@@ -27,7 +27,7 @@ async def first_start(settings: Settings, say: Callable[[str], None]) -> None:
 
     Without a terminal nothing is made: what would be printed would stand in a log. The log says what to run instead.
     """
-    if settings.access.open or settings.api.token_file is not None:
+    if settings.access.open or settings.api.token_file is not None or settings.access.oidc.issuer:
         return
     async with open_index(settings) as index:
         identity = identity_for(settings, index, SystemClock())

@@ -31,9 +31,9 @@ from playback.access import Open, needs
 from playback.consumers import routes as consumer_routes
 from playback.consumers.passages import Paced
 from playback.exports import routes as exports
-from playback.layouts import Layouts
 from playback.identity import people_routes, session_routes
 from playback.identity.identity import identity_over
+from playback.layouts import Layouts
 from playback.limits import RequestLimits, Traffic
 from playback.seen import Seen
 from playback.sensitive import routes as sensitive_routes

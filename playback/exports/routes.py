@@ -54,7 +54,7 @@ Seen = Annotated[Job, Depends(_seen)]
 """A job that whoever asks may see; others are answered as if there were none."""
 
 
-@router.post("/exports", status_code=202, dependencies=needs(Verb.EXPORT, Reach.SCOPE), responses=described(400, 404, 429, 503))
+@router.post("/exports", status_code=202, dependencies=needs(Verb.EXPORT, reach=Reach.SCOPE), responses=described(400, 404, 429, 503))
 async def ask(request: Request, services: Given, exports: Jobs, who: Asker, wanted: ExportWanted) -> ExportView:
     """Ask for footage to be made into one film (`mp4`) or an archive (`zip`). Every camera must be one of yours."""
     items = tuple(Item(item.camera, item.start, item.end) for item in wanted.items)
@@ -105,7 +105,7 @@ async def end(services: Given, exports: Jobs, who: Asker, job: Seen) -> ExportVi
 
 _BYTES: dict[str, Any] = {"content": {"video/mp4": {}, "application/zip": {}}}
 _FILE: dict[str, Any] = {
-    "dependencies": needs(Verb.EXPORT, Reach.SCOPE),
+    "dependencies": needs(Verb.EXPORT, reach=Reach.SCOPE),
     "response_class": Response,
     "responses": {200: {**_BYTES, "description": "The result"}, 206: {**_BYTES, "description": "The range asked for"}}
     | described(404, 409, 416, 503),
