@@ -51,7 +51,7 @@ def main() -> bool:
     return bool(result["met"])
 
 
-async def _walked(only: str = "") -> tuple[Seen, list[str]]:
+async def _walked(*only: str) -> tuple[Seen, list[str]]:
     world = World()
     app = await world.build()
     rules = table()
@@ -78,14 +78,18 @@ async def _controls() -> dict[str, int]:
         return ids
 
     broken = {
-        "a rule taken away": ("playback.identity.known_cameras.KnownCameras.in_scope", always, "/cameras/{camera}"),
-        "the list of cameras without its filter": ("playback.camera_routes.cameras_of_scope", unfiltered, "/cameras"),
-        "holds without their filter": ("retention.hold_scope.ids_in_scope", all_ids, "/holds"),
+        "a rule taken away": (
+            "playback.identity.known_cameras.KnownCameras.in_scope",
+            always,
+            ("/cameras/{camera}", "/cameras/{camera}/timeline"),
+        ),
+        "the list of cameras without its filter": ("playback.camera_routes.cameras_of_scope", unfiltered, ("/cameras",)),
+        "holds without their filter": ("retention.hold_scope.ids_in_scope", all_ids, ("/holds", "/holds/{hold}")),
     }
     found = {}
     for control, (name, instead, only) in broken.items():
         with patch(name, instead):
-            found[control] = len((await _walked(only))[0].wrong)
+            found[control] = len((await _walked(*only))[0].wrong)
     return found
 
 
