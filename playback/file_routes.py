@@ -23,6 +23,7 @@ from playback.footage import no_footage
 from playback.gate import admit
 from playback.layouts import Layouts
 from playback.limits import COSTLY
+from playback.links import MP4, handed_on
 from playback.problems import NoFootage, described
 from playback.segment_routes import IfRangeHeader, Mp4Response, RangeHeader
 from playback.services import Given, Services
@@ -40,13 +41,15 @@ MAX_LIST_US = 7 * US_PER_DAY
 """Longest span of a list: 10,000 segments of a minute."""
 
 _BEFORE = [*needs(Verb.EXPORT), COSTLY]
+_BY_LINK = [*needs(Verb.EXPORT, MP4), COSTLY]
 _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 _MP4 = {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {**_MP4, "description": "The whole file"},
     206: {**_MP4, "description": "The range asked for"},
     304: {"description": "It is still the file of the ETag given"},
-    **described(404, 416, 429, 502, 503),
+    307: {"description": "Opened by a link: the same file, by a token that lives as long as it takes to watch"},
+    **described(403, 404, 416, 429, 502, 503),
 }
 
 GapsQuery = Annotated[Gaps, Query(description="What becomes of times without footage: left out, or the last picture held")]
@@ -148,7 +151,7 @@ def _touches(gap: Gap, wall: Span) -> bool:
     return gap.start_us < wall.end_us and wall.start_us < gap.end_us
 
 
-@router.get("/cameras/{camera}/footage.mp4", dependencies=_BEFORE, response_class=Mp4Response, responses=_ANSWERS)
+@router.get("/cameras/{camera}/footage.mp4", dependencies=_BY_LINK, response_class=Mp4Response, responses=_ANSWERS)
 async def file(
     request: Request,
     services: Given,
@@ -158,6 +161,8 @@ async def file(
     if_none_match: NoneMatchHeader = None,
 ) -> Response:
     """The footage of a span of at most 24 h as one mp4: the stored bytes, whole or a range of the file."""
+    if (elsewhere := handed_on(request)) is not None:
+        return elsewhere
     part, headers = await _let(request, services, asked)
     if _is_one_of(headers["ETag"], if_none_match):
         return Response(None, 304, headers)
@@ -172,9 +177,11 @@ async def file(
     return StreamingResponse(body, 206 if ranged else 200, headers, Mp4Response.media_type)
 
 
-@router.head("/cameras/{camera}/footage.mp4", dependencies=_BEFORE, response_class=Mp4Response, responses=_ANSWERS)
+@router.head("/cameras/{camera}/footage.mp4", dependencies=_BY_LINK, response_class=Mp4Response, responses=_ANSWERS)
 async def file_head(request: Request, services: Given, asked: AskedFile, if_none_match: NoneMatchHeader = None) -> Response:
     """What a GET of the whole file would say, without its bytes; ranges mean nothing to it (RFC 9110, 14.2)."""
+    if (elsewhere := handed_on(request)) is not None:
+        return elsewhere
     part, headers = await _let(request, services, asked)
     if _is_one_of(headers["ETag"], if_none_match):
         return Response(None, 304, headers)

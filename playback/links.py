@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlencode
 
 from fastapi import Request
+from starlette.responses import RedirectResponse, Response
 
 from playback.asked import moment_us
 from playback.link_token import VERB_OF, Link, LinkRefused, Use
@@ -138,6 +140,16 @@ def _lies_in(row: Row, place: int, span: Span) -> bool:
     fragment = row.fragments[place]
     start_us = row.start_us + (fragment.pts - row.fragments[0].pts) * 100 // 9
     return start_us < span.end_us and start_us + fragment.duration * 100 // 9 > span.start_us
+
+
+def handed_on(request: Request) -> Response | None:
+    """For what is one address from begin to end: the answer to a link that was handed out, a redirect to the token that goes on living."""
+    link, services = link_of(request), cast("Services", request.app.state.services)
+    if link is None or not link.start:
+        return None
+    token = services.link_keys.token(link.for_entries(services.clock.now_us()))
+    query = urlencode({**request.query_params, LINK: token})
+    return RedirectResponse(f"{request.url.path}?{query}", 307, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
 def link_of(request: Request) -> Link | None:

@@ -14,14 +14,17 @@ import av
 import numpy as np
 import pytest
 
+from playback.delivery import Delivery, PoolLinks
 from segments.clock import US_PER_S
 from segments.errors import NotFound
+from segments.stores.s3_objects import S3Objects
 from tests.api import Api, asked
 from tests.builders import NOON_US, a_camera
 from tests.footage import Recorded, Take, cut, recorded
 from tests.media import Clips, frame_numbers, read_frame_number
 from tests.servers.page import PageServer
 from tests.servers.processes import require_program
+from tests.servers.s3 import S3Server
 
 pytestmark = pytest.mark.server
 
@@ -208,3 +211,43 @@ async def test_the_live_edge_plays_to_its_end(clips: Clips) -> None:
     with served(api) as base:
         assert numbers_by_ffmpeg(address(base, "media", 0, 12), "-live_start_index", "0") == list(range(12 * FPS))
     assert api.looks >= 3
+
+
+@pytest.mark.slow
+async def test_the_sliding_playlist_plays_to_the_end_of_what_there_was(clips: Clips) -> None:
+    """A player that follows `live.m3u8` sees every picture once, in order, until nothing new comes any more."""
+    api = GrowingApi()
+    api.clock.at_us = NOON_US + 4 * US_PER_S
+    api.made = cut(clips.get(seconds=12, gop_frames=GOP, audio="aac"), Take(start_us=NOON_US, segment_s=60))
+    api.live.segments = api.look
+    await api.index.add_camera(a_camera())
+    with served(api) as base:
+        assert numbers_by_ffmpeg(f"{base}live.m3u8", "-live_start_index", "0", "-m3u8_hold_counters", "3") == list(range(12 * FPS))
+    assert api.looks >= 3
+
+
+async def test_a_link_plays_without_a_header(clips: Clips) -> None:
+    """ffmpeg plays the address of a link of ours as it stands."""
+    api = await an_api(clips, (Take(), {}))
+    api.token = "canary-token"
+    async with api.client() as client:
+        wanted = {**asked(2, 10), "use": "hls"}
+        made = await client.post("cameras/gate/links", json=wanted, headers={"Authorization": f"Bearer {api.token}"})
+    services = api.app().state.services
+    with PageServer(services) as server:
+        assert numbers_by_ffmpeg(server.url.rstrip("/") + made.json()["address"]) == list(range(GOP, 10 * FPS))
+
+
+async def test_the_pool_itself_sends_the_entries(clips: Clips, s3_server: S3Server) -> None:
+    """In link mode ffmpeg follows each redirect to the pool, with its Range header; this service reads no object then."""
+    bucket = s3_server.make_bucket()
+    store, api = S3Objects(s3_server.settings(bucket)), Api()
+    await api.index.add_camera(a_camera())
+    await recorded(api.index, store, clips.get(seconds=12, gop_frames=GOP), Take(start_us=NOON_US, segment_s=4))
+    try:
+        with PageServer(api.services(pools={}, links=PoolLinks({"main": store}, Delivery.LINKS))) as server:
+            base = f"{server.url}api/v1/cameras/gate/hls/"
+            apart = ("-http_persistent", "0")  # else it grumbles that the next address is of another host, and connects anew
+            assert numbers_by_ffmpeg(address(base, "multivariant", 0, 60), *apart) == list(range(12 * FPS))
+    finally:
+        store.close()

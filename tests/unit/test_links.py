@@ -188,6 +188,20 @@ async def test_a_snapshot_link_shows_its_span(gate: Gate) -> None:
     assert await gate.status(address.replace(iso_q(6), iso_q(12))) == 403
 
 
+async def test_a_file_link_goes_on_after_its_start(gate: Gate) -> None:
+    """It leads on to the same file by a token that outlives it, of the same span, and is dead itself after its seconds."""
+    address = await gate.link(6, 12, "mp4", seconds=30)
+    led = await gate.http.get(address)
+    assert led.status_code == 307
+    file = urljoin(address, led.headers["location"])
+    gate.api.clock.at_us += 60 * US_PER_S
+    assert await gate.status(address) == 403
+    assert (await gate.http.get(file, headers={"Range": "bytes=4-7"})).content == b"ftyp"
+    assert (await gate.http.head(file)).status_code == 200
+    assert await gate.status(file.replace(iso_q(6), iso_q(4))) == 403
+    assert await gate.status(file.replace("footage.mp4", "hls/media.m3u8")) == 403
+
+
 async def test_links_want_the_right_to_what_they_open(gate: Gate) -> None:
     """Whoever may only view gets no link to a file, and nobody gets one of days, of nothing, or for longer than five minutes."""
     gate.guard.subject = Subject("key:7", "", roles=frozenset({Role.VIEWER}), scope=EVERYTHING)
