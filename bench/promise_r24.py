@@ -49,6 +49,7 @@ NO_LIMITS = {
     **{f"consumer.{name}": 0 for name in PER_CONSUMER},
 }
 BODY_BYTES = 8 << 20
+OLD_RUN = "old-a-1-1"
 TOKEN = "flooded-" + "t" * 40
 AS_IMPORTANT = """
 import os
@@ -100,7 +101,8 @@ async def flooded(folder: Path, server: RtspServer, seconds: float, **settings: 
             tally = await task
         await asyncio.sleep(2)
         await service.stop()
-    found = [run for run in await asyncio.to_thread(stored_runs, service.pool) if run.segments]
+    recorded = await asyncio.to_thread(stored_runs, service.pool)
+    found = [run for run in recorded if run.segments and OLD_RUN not in run.segments[0].parts]
     numbers = [await asyncio.to_thread(run.numbers) for run in found]
     return Result(sum(map(len, numbers)), sum(len(breaks(one, PICTURES)) for one in numbers), len(found) - CAMERAS, tally, health_s)
 
@@ -140,7 +142,7 @@ async def _history(path: Path, pool: Path, camera: str) -> str:
         for n in range(RUNS):
             start_us = now_us - 300 * US_PER_DAY + n * 298 * US_PER_DAY // RUNS
             await index.put_run(a_run(camera=camera, id=f"old-a-1-{n}", start_us=start_us, last_us=start_us + 3600 * US_PER_S, ended=True))
-        whole = a_row(camera=camera, run="old-a-1-1", start_us=now_us - 2 * US_PER_DAY, size=BODY_BYTES)
+        whole = a_row(camera=camera, run=OLD_RUN, start_us=now_us - 2 * US_PER_DAY, size=BODY_BYTES)
         whole = replace(whole, sha256=hashlib.sha256(bytes(BODY_BYTES)).hexdigest())
         await FileObjects(pool, clock=SystemClock()).put(whole.key, bytes(BODY_BYTES), sha256=whole.sha256, attributes={})
         await index.publish(whole)
@@ -149,7 +151,7 @@ async def _history(path: Path, pool: Path, camera: str) -> str:
             first = row.fragments[0]
             fragments = tuple(first._replace(pts=first.pts + n * 180_000, duration=180_000) for n in range(FRAGMENTS))
             await index.publish(
-                replace(row, camera=camera, run="old-a-1-1", start_us=moved_us, end_us=moved_us + 60 * US_PER_S, fragments=fragments)
+                replace(row, camera=camera, run=OLD_RUN, start_us=moved_us, end_us=moved_us + 60 * US_PER_S, fragments=fragments)
             )
         return f"cameras/{camera}/segments/{whole.start_us}/{whole.run}/{whole.counter}.mp4"
     finally:

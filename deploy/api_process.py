@@ -13,6 +13,7 @@ from deploy.configured_program import run_configured
 from deploy.copies import sites_of
 from deploy.delivery import link_keys, pool_links
 from deploy.health import live_part
+from deploy.metrics.consumers import ConsumerMetrics
 from deploy.metrics.requests import RequestMetrics
 from deploy.peers import open_peers
 from deploy.safety import refuse_unsafe
@@ -77,6 +78,7 @@ async def run_api(settings: Settings) -> None:
             link_s=settings.playback.link_s,
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
+        ConsumerMetrics(watch.metrics.registry, services.consumers)
         async with sites_of(peers, stores.index, clock) as others, kept(services.consumers.metering, clock):
             retention = RetentionServices(stores.index, clock, policy_limits(settings), others.sites, others.copies)
             try:

@@ -8,6 +8,7 @@ from playback.consumers.allowance import Allowance
 from playback.problems import TooMuch
 
 REQUESTS, STREAMS, BYTES, EXPORT, TIMELINE = "requests", "streams", "bytes", "export", "timeline"
+POLICIES = (REQUESTS, STREAMS, BYTES, EXPORT, TIMELINE)
 """The names of the policies."""
 WINDOW_S = 2
 """The window of the policy of requests: that many seconds' worth may come at once."""
