@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.openapi.utils import get_openapi
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -30,6 +28,7 @@ from playback import (
 from playback.access import Open, needs
 from playback.consumers import routes as consumer_routes
 from playback.consumers.passages import Paced
+from playback.description import describe
 from playback.exports import routes as exports
 from playback.identity import people_routes, session_routes
 from playback.identity.identity import identity_over
@@ -42,11 +41,9 @@ from playback.snapshot import Decoding
 from playback.webhooks import routes as webhook_routes
 from segments.access import Reach, Verb
 
-__all__ = ["PREFIX", "Services", "create_app"]
+__all__ = ["PREFIX", "Services", "create_app", "describe"]
 
 PREFIX = "/api/v1"
-
-_ABOUT = "Footage of the past: which cameras there are, what there is of each of them and why not, and the footage itself."
 
 _ROUTERS = (
     health.router,
@@ -115,39 +112,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def openapi(request: Request) -> Response:
     """The description of all routes (OpenAPI 3.1)."""
     return JSONResponse(describe(request.app))
-
-
-def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI description of an application: errors are problems, and the token is told of where one is wanted."""
-    if app.openapi_schema is None:
-        described = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
-        _tell_of_problems(described)
-        if not isinstance(app.state.services.access, Open):
-            _tell_of_token(described)
-        app.openapi_schema = described
-    return app.openapi_schema
-
-
-def _tell_of_problems(described: dict[str, Any]) -> None:
-    """Bad input is answered with a problem like everything else, not with the framework's own form."""
-    schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = described["components"]["schemas"]
-    schemas |= {**schema.pop("$defs", {}), "Problem": schema}
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    for operation in _operations(described):
-        if "422" in operation["responses"]:
-            operation["responses"] |= {str(status): answer for status, answer in problems.described(422).items()}
-
-
-def _tell_of_token(described: dict[str, Any]) -> None:
-    described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    opened = ((f"{PREFIX}/health", "get"), (f"{PREFIX}/session", "post"))
-    for operation in (one for path, item in described["paths"].items() for method, one in item.items() if (path, method) not in opened):
-        operation["security"] = [{"token": []}]
-        operation["responses"] |= {str(status): answer for status, answer in problems.described(401).items()}
-
-
-def _operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for item in described["paths"].values():
-        yield from item.values()
