@@ -33,6 +33,8 @@ WORDS: Mapping[str, object] = {
     "export": "a3f09c1b7d",
     "consent": "0f3c9a1c20b7de550f3c9a1c-20b7de550f3c9a1c",
     "declaration": "area-20b7de550f3c9a1c",
+    "key": "3f9a1c20b7de",
+    "user": "li.ming",
     "hold": "3f9a1c20b7de",
     "webhook": "3f9a1c20b7de",
     "message": "msg_0f3c9a1c20b7de55a1c20b7de550f3c9",
@@ -96,5 +98,5 @@ def _is_of(word: object, schema: Mapping[str, Any]) -> bool:
     if not isinstance(word, _TYPES.get(schema.get("type", ""), ())):
         return False
     if isinstance(word, list):
-        return schema.get("items", {}).get("type") == "string"
-    return "format" not in schema or bool(word in (MOMENT, LATER, "2026-01-31"))
+        return bool(schema.get("items", {}).get("type") == "string")
+    return "format" not in schema or word in (MOMENT, LATER, "2026-01-31")

@@ -13,7 +13,7 @@ import schemathesis
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from playback.app import describe
+from playback.description import OPEN, describe, operations
 from tests.api import Api
 from tests.builders import NOON_US, a_camera, a_change
 from tests.footage import Take, recorded
@@ -82,7 +82,7 @@ def test_the_description_is_of_all_documented_routes() -> None:
 
 
 def test_the_description_tells_of_the_token_where_one_is_wanted() -> None:
-    """With a token set every route but health names it; without, none does."""
-    guarded, open_ = (describe(Api(token=token).app())["paths"] for token in (TOKEN, None))
-    assert [path for path, item in guarded.items() if not all("security" in each for each in item.values())] == ["/api/v1/health"]
-    assert not any("security" in each for item in open_.values() for each in item.values())
+    """With access controlled every route but the probe and signing in says what opens it; without, none does."""
+    guarded, unguarded = (list(operations(describe(Api(token=token).app()))) for token in (TOKEN, None))
+    assert {(path, method) for path, method, one in guarded if "security" not in one} == OPEN
+    assert not any("security" in one for _, _, one in unguarded)

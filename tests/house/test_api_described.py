@@ -29,7 +29,7 @@ def undescribed(whole: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: no sentence says what it is ({operation.get('summary')!r})"
         if len(operation.get("tags", ())) != 1 or operation["tags"][0] not in TAGS:
             yield f"{where}: not one tag of those there are"
-        if ids[operation.get("operationId", "")] != 1:
+        if not operation.get("operationId") or ids[operation["operationId"]] != 1:
             yield f"{where}: its id is missing, or another's"
         if ((path, method) in OPEN) is ("security" in operation):
             yield f"{where}: what opens it is missing, or said although it is open"
@@ -52,7 +52,8 @@ def _misfit(name: str, example: object, schema: Mapping[str, Any], whole: Mappin
     try:
         jsonschema.Draft202012Validator({**schema, "components": whole["components"]}).validate(example)
     except jsonschema.ValidationError as error:
-        yield f"{name}: its example does not fit at {'/'.join(map(str, error.path))}: {error.message[:120]} (its word is in playback/examples.py)"
+        place = "/".join(map(str, error.path))
+        yield f"{name}: its example does not fit at {place}: {error.message[:120]} (words are in playback/examples.py)"
 
 
 def test_every_operation_is_described() -> None:
