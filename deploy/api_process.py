@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from functools import partial
@@ -30,6 +31,7 @@ from playback.limits import Limits
 from playback.live_client import LiveClient
 from playback.live_places import LivePlaces
 from playback.live_shared import SharedLive
+from playback.register import ChainRegister
 from playback.sensitive.checks import RecordedConsents
 from playback.services import Services
 from replication.elsewhere import PeerElsewhere
@@ -57,6 +59,7 @@ async def run_api(settings: Settings) -> None:
         live = LivePlaces(stores.index, connect, clock)
         watch.parts.append(live_part(live))
         identity = identity_for(settings, stores.index, clock)
+        register = ChainRegister(stores.index, f"api.{settings.node_name}", clock)
         services = Services(
             index=stores.index,
             pools=stores.pools,
@@ -76,14 +79,18 @@ async def run_api(settings: Settings) -> None:
             links=pool_links(settings, stores, clock),
             link_keys=link_keys(settings),
             link_s=settings.playback.link_s,
+            register=register,
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
         ConsumerMetrics(watch.metrics.registry, services.consumers)
         async with sites_of(peers, stores.index, clock) as others, kept(services.consumers.metering, clock):
             retention = RetentionServices(stores.index, clock, policy_limits(settings), others.sites, others.copies)
+            ties = asyncio.create_task(register.run())
             try:
                 await serve_http(watch.around(requests.app(whole_app(services, retention))), at)
             finally:
+                ties.cancel()
+                await register.close()
                 await live.close()
 
 

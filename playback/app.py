@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from playback import (
+    audit_routes,
     camera_routes,
     file_routes,
     group_routes,
@@ -49,6 +50,7 @@ _ROUTERS = (
     health.router,
     session_routes.router,
     people_routes.router,
+    audit_routes.router,
     camera_routes.router,
     timeline_routes.router,
     stream_routes.router,

@@ -42,6 +42,7 @@ MAX_LIST_US = 7 * US_PER_DAY
 
 _BEFORE = [*needs(Verb.EXPORT), COSTLY]
 _BY_LINK = [*needs(Verb.EXPORT, MP4), COSTLY]
+_SEARCH = [*needs(Verb.EXPORT, action=Action.SEARCH), COSTLY]
 _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 _MP4 = {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -81,7 +82,7 @@ AskedFile = Annotated[_Asked, Depends(_asked)]
 # --- the list --------------------------------------------------------------------------------------------------------
 
 
-@router.get("/cameras/{camera}/footage", dependencies=_BEFORE, responses={200: {"model": FootageFiles}, **described(404, 429, 502, 503)})
+@router.get("/cameras/{camera}/footage", dependencies=_SEARCH, responses={200: {"model": FootageFiles}, **described(404, 429, 502, 503)})
 async def files(request: Request, services: Given, camera: CameraId, span: AskedSpan, gaps: GapsQuery = Gaps.OUT) -> Response:
     """The footage of a camera over at most 7 days as files of at most 24 h, and the times that are in none of them, with causes."""
     check_length(span, MAX_LIST_US, "list of files")

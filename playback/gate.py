@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from fastapi import Request
 
 from playback.access import subject_of
 from playback.asked import reason_of, source_of
+from playback.consents import NeedsConsent, NeedsReason
 from playback.seen import Seen, SeenKey
 from playback.services import Services
 from segments.access import Subject
-from segments.audit import Act, Action
+from segments.audit import Act, Action, Outcome
 from segments.model import Span
 
 _NS_PER_S = 1_000_000_000
@@ -27,12 +29,17 @@ async def admit(request: Request, action: Action, what: str, cameras: Sequence[s
     """
     services, seen = cast("Services", request.app.state.services), cast("Seen", request.app.state.seen)
     who, reason = subject_of(request), why or reason_of(request)
-    for camera in cameras:
-        reason = await services.consents.check(who, action, camera, span, reason)
+    act = Act(services.clock.now_us(), who, action, what, tuple(cameras), span, reason, source_of(request))
+    try:
+        for camera in cameras:
+            reason = await services.consents.check(who, action, camera, span, reason)
+    except (NeedsReason, NeedsConsent) as error:
+        await services.register.write(replace(act, outcome=Outcome.REFUSED, detail=str(error)))
+        raise
     now_s = services.clock.monotonic_ns() / _NS_PER_S
     keys = [_key(who, camera, action, what) for camera in cameras]
     if not all(seen.covers(key, reason, span, now_s) for key in keys):
-        await services.register.write(Act(services.clock.now_us(), who, action, what, tuple(cameras), span, reason, source_of(request)))
+        await services.register.write(replace(act, reason=reason))
         for key in keys:
             seen.add(key, reason, span, now_s)
     request.state.admitted = True

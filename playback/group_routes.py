@@ -20,6 +20,7 @@ from playback.playlist import Piece, shown_spans
 from playback.problems import NoFootage, described
 from playback.services import Given, Services
 from segments.access import Reach, Verb
+from segments.audit import Action
 from segments.clock import US_PER_S, iso
 from segments.errors import BadInput
 from segments.keys import CAMERA_ID
@@ -68,7 +69,7 @@ class Group(BaseModel):
 
 @router.get(
     "/groups",
-    dependencies=[*needs(Verb.VIEW, reach=Reach.SCOPE), COSTLY],
+    dependencies=[*needs(Verb.VIEW, reach=Reach.SCOPE, action=Action.SEARCH), COSTLY],
     response_model_by_alias=True,
     responses=described(403, 404, 429),
 )

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from playback.access import needs
 from playback.asked import CameraId
 from playback.footage import no_footage
+from playback.gate import admit
 from playback.laid import ANSWERS, PlaylistResponse, answer, laid_in, passed_on
 from playback.limits import COSTLY
 from playback.links import HLS_NOW, link_of
@@ -19,9 +20,13 @@ from playback.play_query import PlayQuery
 from playback.playlist import Window, media_text
 from playback.services import Given
 from segments.access import Verb
+from segments.audit import Action
+from segments.clock import US_PER_S
 from segments.model import Span
 
 router = APIRouter()
+
+_ACT_US = 600 * US_PER_S
 
 
 class LiveMarks:
@@ -58,6 +63,7 @@ async def live(request: Request, services: Given, camera: CameraId, marks: Annot
     """The last minute of a camera, moving on with it; numbers of entries are the same whichever process answers."""
     now_us, link = services.clock.now_us(), link_of(request)
     head = head_us(now_us)
+    await admit(request, Action.VIEW, "followed live", [camera], _registered(head, now_us))
     mark = counted_from(marks.of(camera), head)
     laid = await laid_in(services, camera, Window(Span(mark.at_us, now_us + 1), growing=True, sliding=True))
     entries, numbers, next_mark = window_of(laid.found, mark, max(head, link.span.start_us) if link else head)
@@ -66,3 +72,8 @@ async def live(request: Request, services: Given, camera: CameraId, marks: Annot
     marks.put(camera, next_mark)
     query = passed_on(request)
     return await answer(request, laid, lambda: media_text(entries, laid.runs, laid.window, query=query, numbers=numbers))
+
+
+def _registered(start_us: int, end_us: int) -> Span:
+    """The span of the register: whole ten minutes, so that who follows a camera leaves an act each ten minutes and not with every poll."""
+    return Span(start_us // _ACT_US * _ACT_US, -(-(end_us + 1) // _ACT_US) * _ACT_US)

@@ -14,6 +14,7 @@ from playback.consumers.delivered import seconds_of_bytes, span_of_bytes
 from playback.consumers.passages import delivers, hands_out
 from playback.delivery import Delivery, pool_link
 from playback.footage import row_of, run_of
+from playback.gate import admit_part
 from playback.links import HLS_INIT, HLS_SEGMENT, check_bytes, link_of
 from playback.play_query import PlayQuery
 from playback.problems import described
@@ -21,7 +22,7 @@ from playback.segment_bytes import PIECE_BYTES, read, stream
 from playback.services import Given, Services
 from segments.access import Verb
 from segments.audit import Action
-from segments.model import Row, RowPosition
+from segments.model import Row, RowPosition, Span
 
 router = APIRouter()
 
@@ -53,9 +54,12 @@ IfRangeHeader = Annotated[str | None, Header(alias="If-Range", description="The 
         **described(403, 404, 416, 503),
     },
 )
-async def init(services: Given, camera: CameraId, run: RunName, _: PlayQuery, wanted: RangeHeader = None) -> Response:
+async def init(request: Request, services: Given, camera: CameraId, run: RunName, _: PlayQuery, wanted: RangeHeader = None) -> Response:
     """What a player needs before the segments of a run."""
-    data = (await run_of(services, camera, run)).init
+    found = await run_of(services, camera, run)
+    end_us = found.last_us if found.ended else max(found.last_us, services.clock.now_us())
+    await admit_part(request, Action.VIEW, "played", camera, Span(found.start_us, max(end_us, found.start_us + 1)))
+    data = found.init
     part = asked_range(wanted, len(data))
     if part is None:
         return Mp4Response(data, headers=_HEADERS)
@@ -86,6 +90,7 @@ async def segment(
     if_range: IfRangeHeader = None,
 ) -> Response:
     """A segment, or one range of it. Of one that is still recorded, what is durable."""
+    await admit_part(request, Action.VIEW, "played", row.camera, Span(row.start_us, row.end_us))
     etag = f'"{row.sha256}"' if row.sha256 else None
     part = asked_range(wanted, row.size) if if_range is None or if_range == etag else None
     link = link_of(request)

@@ -25,10 +25,10 @@ from playback.webhooks.telling import Means
 from segments.audit import NoRegister, Register
 from segments.clock import Clock
 from segments.model import Row
-from segments.ports import Cameras, ReadObject, ReadReceipts, ReadRows, Records, Runs, States
+from segments.ports import Cameras, ReadAudit, ReadObject, ReadReceipts, ReadRows, Records, Runs, States
 
 
-class PlaybackIndex(ReadRows, Runs, States, ReadReceipts, Cameras, Records, Protocol):
+class PlaybackIndex(ReadRows, Runs, States, ReadReceipts, ReadAudit, Cameras, Records, Protocol):
     """What playback needs of an index."""
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from playback.access import needs
 from playback.asked import CameraId, Moment
 from playback.footage import Beside, no_footage, rows_of, run_of
+from playback.gate import admit
 from playback.limits import COSTLY
 from playback.links import SNAPSHOT
 from playback.playlist import Piece, Window, stretches
@@ -22,6 +23,7 @@ from playback.segment_bytes import read
 from playback.services import Given, Services
 from playback.snapshot import Decoding, Snapshot, all_pictures, key_picture, snapshot, video_track
 from segments.access import Verb
+from segments.audit import Action
 from segments.clock import US_PER_S, iso
 from segments.errors import BadInput
 from segments.model import Span
@@ -72,9 +74,10 @@ def _decoding(request: Request) -> Decoding:
     "/cameras/{camera}/snapshot.jpg", dependencies=[*needs(Verb.VIEW, SNAPSHOT), COSTLY], response_class=JpegResponse, responses=_ANSWERS
 )
 async def snapshot_at(
-    services: Given, decoding: Annotated[Decoding, Depends(_decoding)], camera: CameraId, asked: Annotated[Asked, Query()]
+    request: Request, services: Given, decoding: Annotated[Decoding, Depends(_decoding)], camera: CameraId, asked: Annotated[Asked, Query()]
 ) -> Response:
     """The key frame at or before a moment, or the very picture; of footage that ended at most 10 s before it."""
+    await admit(request, Action.VIEW, "looked at a picture", [camera], Span(max(0, asked.at - LOOK_BACK_US), asked.at + 1))
     pieces, beside = await _pieces(services, camera, asked.at)
     row, first = pieces[0].row, pieces[0].row.fragments[0]
     until = first.pts + (asked.at + CLOSE_US - row.start_us) * 9 // 100

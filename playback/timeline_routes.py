@@ -19,6 +19,7 @@ from playback.problems import described
 from playback.services import Given, Services
 from playback.timeline_sites import Sited, sited
 from segments.access import Verb
+from segments.audit import Action
 from segments.clock import US_PER_DAY, US_PER_S, iso
 from segments.coverage import Bucket, Facts, Gap, bucket_count, buckets, coverage, least_resolution_s
 from segments.errors import BadInput
@@ -99,7 +100,7 @@ class _Known:
     beside: Beside
 
 
-@router.get("/cameras/{camera}/timeline", dependencies=[*needs(Verb.VIEW), COSTLY], responses=described(404, 429))
+@router.get("/cameras/{camera}/timeline", dependencies=[*needs(Verb.VIEW, action=Action.SEARCH), COSTLY], responses=described(404, 429))
 async def timeline(
     asker: Asker, services: Given, camera: CameraId, span: AskedSpan, asked: Annotated[Asked, Depends(_asked)], response: Response
 ) -> Timeline:

@@ -304,15 +304,15 @@ class WriteAudit(Protocol):
         They survive a power cut when this returns. Raises Conflict if another line has one of their numbers. Idempotent; never overwrites.
         """
 
-    async def last_audit(self, chain: str) -> Line | None:
-        """The line of the highest number in a chain, None if it has none; never an older one than a call before has shown."""
-
 
 class ReadAudit(Protocol):
     """The register out: chain by chain for those who check it, by day or by camera for those who look for something.
 
     The latter raises DataDamaged where a line is not as it was written.
     """
+
+    async def last_audit(self, chain: str) -> Line | None:
+        """The line of the highest number in a chain, None if it has none; never an older one than a call before has shown."""
 
     async def audit_chain(self, chain: str, *, after: int = 0, limit: int = 100) -> Page[StoredLine, int]:
         """Lines of a chain as they are stored, in order of number, those greater than `after`; whatever has become of their texts."""

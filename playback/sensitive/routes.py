@@ -38,6 +38,9 @@ from segments.model import Camera, Span
 
 router = APIRouter()
 
+_CONSENTS = needs(Verb.CONSENT, reach=Reach.SCOPE, writes=True)
+_DECLARES = needs(Verb.ADMINISTER, reach=Reach.SCOPE, writes=True)
+
 MOST_SHOWN = 500
 RemovalReason = Annotated[str, Query(alias="reason", min_length=1, max_length=MAX_REASON, description="Why; it is kept for good")]
 
@@ -69,7 +72,7 @@ async def consents(request: Request, services: Given) -> ConsentList:
     return ConsentList(consents=found[:MOST_SHOWN])
 
 
-@router.post("/consents/{consent}/approval", dependencies=needs(Verb.CONSENT, reach=Reach.SCOPE), responses=described(404, 409))
+@router.post("/consents/{consent}/approval", dependencies=_CONSENTS, responses=described(404, 409))
 async def approve(request: Request, services: Given, consent_id: ConsentId) -> ConsentView:
     """Let the asker have it, from now on for the hours the settings say."""
     who, one = subject_of(request), await _decidable(services, request, consent_id)
@@ -77,7 +80,7 @@ async def approve(request: Request, services: Given, consent_id: ConsentId) -> C
     return await _step(request, services, one, "approved", one.reason, lambda one: approved(one, who, now_us, hours))
 
 
-@router.post("/consents/{consent}/refusal", dependencies=needs(Verb.CONSENT, reach=Reach.SCOPE), responses=described(400, 404, 409))
+@router.post("/consents/{consent}/refusal", dependencies=_CONSENTS, responses=described(400, 404, 409))
 async def refuse(request: Request, services: Given, consent_id: ConsentId, why: Why) -> ConsentView:
     """Say no; the asker sees why."""
     who, one = subject_of(request), await _decidable(services, request, consent_id)
@@ -102,7 +105,7 @@ async def sensitive(request: Request, services: Given) -> SensitiveList:
     return SensitiveList(sensitive=[sensitive_view(one) for one in found if await _within(services, who, one)])
 
 
-@router.post("/sensitive", status_code=201, dependencies=needs(Verb.ADMINISTER, reach=Reach.SCOPE), responses=described(400, 404, 422))
+@router.post("/sensitive", status_code=201, dependencies=_DECLARES, responses=described(400, 404, 422))
 async def make_sensitive(request: Request, services: Given, wanted: SensitiveWanted) -> SensitiveView:
     """Declare the footage of a camera, of an area and all below it, or under a hold sensitive. It binds within two seconds."""
     who = subject_of(request)
@@ -118,7 +121,10 @@ async def make_sensitive(request: Request, services: Given, wanted: SensitiveWan
 
 
 @router.delete(
-    "/sensitive/{declaration}", status_code=204, dependencies=needs(Verb.ADMINISTER, reach=Reach.SCOPE), responses=described(404, 409, 422)
+    "/sensitive/{declaration}",
+    status_code=204,
+    dependencies=_DECLARES,
+    responses=described(404, 409, 422),
 )
 async def not_sensitive(request: Request, services: Given, declared_id: DeclaredId, reason: RemovalReason) -> None:
     """Take a declaration back."""

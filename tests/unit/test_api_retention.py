@@ -171,4 +171,4 @@ def test_every_route_has_its_rule() -> None:
     api = Api()
     found = [(path, [one.verb.value for one in before]) for path, before in rules(api.app()) if "retention" in path or "holds" in path]
     assert len(found) > 8
-    assert {tuple(verbs) for _, verbs in found} == {("inspect",), ("administer",)}
+    assert {tuple(verbs) for _, verbs in found} == {("inspect",), ("administer",), ("hold",)}
