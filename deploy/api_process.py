@@ -13,6 +13,7 @@ from deploy.api_app import whole_app
 from deploy.configured_program import run_configured
 from deploy.copies import sites_of
 from deploy.delivery import link_keys, pool_links
+from deploy.export_jobs import exports_beside
 from deploy.health import live_part
 from deploy.metrics.consumers import ConsumerMetrics
 from deploy.metrics.requests import RequestMetrics
@@ -54,7 +55,12 @@ async def run_api(settings: Settings) -> None:
     connect = partial(LiveClient, key=internal_key(settings), tls=trust_in_nodes(settings))
     watch = Watch("api", settings, clock)
     requests = RequestMetrics(watch.metrics.registry, clock)
-    async with open_stores(settings) as opened, open_peers(settings, clock) as peers, webhook_means(settings, opened.index, clock) as means:
+    async with (
+        open_stores(settings) as opened,
+        open_peers(settings, clock) as peers,
+        webhook_means(settings, opened.index, clock) as means,
+        exports_beside(settings, opened, clock) as exports,
+    ):
         stores = watch.stores(opened)
         live = LivePlaces(stores.index, connect, clock)
         watch.parts.append(live_part(live))
@@ -74,6 +80,7 @@ async def run_api(settings: Settings) -> None:
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump(exclude={"consumer"})),
             allowance=Allowance(**settings.limits.consumer.model_dump()),
+            exports=exports,
             damage=KnownDamage(stores.index, clock),
             webhooks=means,
             links=pool_links(settings, stores, clock),

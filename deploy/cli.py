@@ -20,6 +20,7 @@ from deploy import (
     cli_copies,
     cli_doctor,
     cli_drill,
+    cli_exports,
     cli_fleet,
     cli_footage,
     cli_give_back,
@@ -66,6 +67,7 @@ app.add_typer(cli_quota.app, name="quota")
 app.command("metering")(cli_quota.metering)
 app.add_typer(cli_receipts.app, name="receipts")
 app.add_typer(cli_reports.app, name="report")
+app.add_typer(cli_exports.app, name="exports")
 app.add_typer(cli_site.app, name="site")
 app.add_typer(cli_capacity.app, name="capacity")
 cli_site.app.command("give-back")(cli_give_back.give_back_)

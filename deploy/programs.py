@@ -25,7 +25,9 @@ def programs(settings: Settings, config: Path | None) -> list[Program]:
     uploader = Program("uploader", command_for("uploader", argument), trusted=True)
     duties = Program("duties", command_for("duties", argument), trusted=True, stage=1)
     peers = [Program("peers", command_for("peers", argument), trusted=True, stage=1)] if settings.sites else []
-    return [uploader, *recorders, duties, *peers, Program(API, command_for("api", argument), trusted=True, stage=1)]
+    made = settings.exports_pool is not None
+    exports = [Program("exports", command_for("exports", argument), trusted=True, stage=1)] if made else []
+    return [uploader, *recorders, duties, *peers, *exports, Program(API, command_for("api", argument), trusted=True, stage=1)]
 
 
 def fleet_programs(settings: Settings) -> tuple[str, ...]:
@@ -50,6 +52,6 @@ def recorder_orders(settings: Settings, number: int) -> RecorderOrders:
 
 
 def command_for(program: str, argument: str | RecorderOrders) -> list[str]:
-    """The command line that starts a program: `recorder ORDERS`; `uploader`, `duties`, `peers` or `api` with `CONFIG` (a path, or `-`)."""
+    """The command line that starts a program: `recorder ORDERS`; every other with `CONFIG` (a path, or `-`)."""
     text = json.dumps(asdict(argument)) if isinstance(argument, RecorderOrders) else argument
     return [sys.executable, "-m", f"deploy.{program}_process", text]

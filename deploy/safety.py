@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from deploy.clock_sync import ClockSync
 from deploy.sections import is_loopback
-from deploy.settings import CassandraIndexSettings, S3Pool, Settings
+from deploy.settings import CassandraIndexSettings, Pool, S3Pool, Settings
 from deploy.tls import index_tls
 from segments.errors import StartRefused
 from segments.secrets import read_secret_file
@@ -125,13 +125,20 @@ def _plain_index(settings: Settings) -> Iterator[Problem]:
             yield Problem(Rule.INDEX_TLS, f"connections to Cassandra at {', '.join(far)} would be without TLS", "set index.ca_file")
 
 
+def _pools(settings: Settings) -> Iterator[tuple[str, str, Pool]]:
+    """All pools, each with what it is called and the section it is set in."""
+    yield from ((f"pool {name}", f"pools.{name}", pool) for name, pool in settings.pools.items())
+    if settings.exports.pool is not None:
+        yield "the pool of exports", "exports.pool", settings.exports.pool
+
+
 def _plain_pools(settings: Settings) -> Iterator[Problem]:
-    for name, pool in settings.pools.items():
+    for name, section, pool in _pools(settings):
         if isinstance(pool, S3Pool):
             address = urlsplit(pool.endpoint)
             if address.scheme != "https" and not is_loopback(address.hostname or ""):
-                said = f"connections to pool {name} at {address.hostname} would be without TLS"
-                yield Problem(Rule.POOL_TLS, said, f"set pools.{name}.endpoint to an https:// address")
+                said = f"connections to {name} at {address.hostname} would be without TLS"
+                yield Problem(Rule.POOL_TLS, said, f"set {section}.endpoint to an https:// address")
 
 
 # --- files ---
@@ -163,12 +170,12 @@ def secret_files(settings: Settings) -> list[SecretFile]:
     ]
     if isinstance(settings.index, CassandraIndexSettings) and settings.index.password_file:
         files.append(SecretFile("index.password_file", settings.index.password_file, "the password of the index", settings.index.user))
-    for name, pool in settings.pools.items():
+    for name, section, pool in _pools(settings):
         if isinstance(pool, S3Pool):
-            what = f"the secret key of pool {name}"
-            files.append(SecretFile(f"pools.{name}.secret_file", pool.secret_file, what, pool.access_key_id))
+            what = f"the secret key of {name}"
+            files.append(SecretFile(f"{section}.secret_file", pool.secret_file, what, pool.access_key_id))
             if pool.locks_secret_file is not None:
-                files.append(SecretFile(f"pools.{name}.locks_secret_file", pool.locks_secret_file, what, pool.locks_access_key_id))
+                files.append(SecretFile(f"{section}.locks_secret_file", pool.locks_secret_file, what, pool.locks_access_key_id))
     files += [
         SecretFile(f"sites.{name}.key_file", site.key_file, f"the key shared with site {name}", ours=True, least=LEAST_KEY_CHARACTERS)
         for name, site in settings.sites.items()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from deploy.access_sections import AccessSettings
+from deploy.exports_section import ExportsSettings
 from deploy.sections import (
     ApiSettings,
     CameraSettings,
@@ -92,6 +93,7 @@ class Settings(Section):
     cameras: CameraSettings = CameraSettings()
     retention: RetentionSettings = RetentionSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    exports: ExportsSettings = ExportsSettings()
     sites: dict[SiteName, OtherSiteSettings] = Field(default_factory=dict)
     """The other sites, by name."""
     replication: ReplicationSettings = ReplicationSettings()
@@ -170,6 +172,11 @@ class Settings(Section):
         """Which pool a camera's new footage goes to."""
         rules = [PoolRule(rule.pools, rule.area, rule.camera_class, rule.owner) for rule in self.pool_rules]
         return PoolRules({name: pool.state for name, pool in self.pools.items()}, self.default_pool, rules)
+
+    @property
+    def exports_pool(self) -> Pool | None:
+        """Where results of export jobs lie; none: there are no export jobs, as every node would need the same folder."""
+        return self.exports.pool or (FilePool(folder=self.site.folder / "exports") if self.fleet.kind == "local" else None)
 
     @property
     def api_url(self) -> str:

@@ -30,6 +30,8 @@ from typing import Any, Self
 
 import httpx2
 
+from deploy.programs import fleet_programs
+from deploy.settings import load_settings
 from segments.clock import US_PER_S
 from tests.builders import at
 from tests.servers.processes import Program
@@ -98,6 +100,11 @@ class FleetSite:
         self._api_port = quiet_port()
         self._api: Program | None = None
         self._client: httpx2.AsyncClient | None = None
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs that every node has, by the configuration."""
+        return fleet_programs(load_settings(self.config, {}))
 
     async def __aenter__(self) -> Self:
         try:

@@ -186,7 +186,7 @@ async def is_whole(site: FleetSite) -> bool:
     status = await asyncio.to_thread(site.status)
     running = [line for line in status["programs"] if line["pid"] is not None and not line["trouble"]]
     recorders = {place["name"]: place["recorders"] for place in status["places"]}
-    return len(running) == 3 * len(NODES) and all(recorders.get(node) == 1 for node in NODES)
+    return len(running) == len(site.programs) * len(NODES) and all(recorders.get(node) == 1 for node in NODES)
 
 
 def places_of(secrets: list[str], folder: Path, but: tuple[str, ...] = ()) -> list[str]:

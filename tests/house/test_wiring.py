@@ -16,6 +16,7 @@ ROUTED = ("hold", "receipt", "report", "rule", "state")
 DOORS: Mapping[str, Collection[str]] = {
     "av": ("recorder/sources/libav.py", "recorder/sources/libav_tracks.py", "recorder/sound.py", "playback/snapshot.py", "deploy/demo"),
     "ray": ("deploy/fleet/",),
+    "ffmpeg": ("deploy/ffmpeg_command.py",),
     "segments.stores": ("deploy/", "segments/stores/"),
     "obstore": ("segments/stores/",),
     "botocore": ("segments/stores/",),

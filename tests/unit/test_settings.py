@@ -122,6 +122,18 @@ VALUES: dict[str, Any] = {
     "replication.backup_keep": 3,
     "replication.witness": "south",
     "replication.take_over_after_s": 90,
+    "exports.running": 2,
+    "exports.threads": 3,
+    "exports.waiting": 7,
+    "exports.waiting_per_subject": 2,
+    "exports.max_span_hours": 24,
+    "exports.max_result_bytes": 1 << 30,
+    "exports.min_free_bytes": 1 << 20,
+    "exports.keep_hours": 5,
+    "exports.remember_days": 2,
+    "exports.ffmpeg": "/opt/ffmpeg/bin/ffmpeg",
+    "exports.font_file": "/srv/fonts/cjk.ttc",
+    "exports.time_zone": "Asia/Shanghai",
 }
 """A value for each key that is not the default."""
 
@@ -146,7 +158,9 @@ def beside(key: str) -> dict[str, Any]:
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """All keys but those of pools, their rules and other sites; where a section has several kinds, those of each."""
-    for name, field in ((name, field) for name, field in model.model_fields.items() if name not in ("pools", "pool_rules", "sites")):
+    for name, field in (
+        (name, field) for name, field in model.model_fields.items() if name not in ("pools", "pool", "pool_rules", "sites")
+    ):
         sections = [
             kind for kind in (field.annotation, *parts_of(field.annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
         ]
