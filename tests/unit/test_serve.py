@@ -197,7 +197,7 @@ def test_recorders_are_told_no_key_and_no_store(tmp_path: Path) -> None:
 
     found = programs(settings, tmp_path / "keepsight.toml")
 
-    assert [program.name for program in found] == ["uploader", "recorder-0", "recorder-1", "recorder-2", "duties", "api"]
+    assert [program.name for program in found] == ["uploader", "recorder-0", "recorder-1", "recorder-2", "duties", "exports", "api"]
     recorders = [program for program in found if program.name.startswith("recorder")]
     assert not any(program.trusted for program in recorders)
     assert all(str(settings.index_path) not in word and key not in word for program in recorders for word in program.command)
