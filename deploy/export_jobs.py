@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from deploy.exports_section import exports_pool
 from deploy.settings import FilePool, Settings
 from deploy.wiring import Stores, make_folder, open_pool
 from playback.exports.job import Rules
@@ -29,7 +30,7 @@ CJK_FONTS = (
 @contextmanager
 def open_exports(settings: Settings, index: Records, clock: Clock) -> Iterator[Exports | None]:
     """The queue and the pool of results; None where the settings have none."""
-    pool = settings.exports_pool
+    pool = exports_pool(settings)
     if pool is None:
         yield None
         return
@@ -67,7 +68,7 @@ class Room:
     """Sees that jobs leave room on the disks they write to."""
 
     def __init__(self, settings: Settings) -> None:
-        pool = settings.exports_pool
+        pool = exports_pool(settings)
         own = [pool.folder] if isinstance(pool, FilePool) and pool.folder is not None else []
         self._folders = [work_folder(settings), *own]
         self._least = settings.exports.min_free_bytes

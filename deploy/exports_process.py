@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from importlib.metadata import version
 
-from deploy.api_access import access_of
+from deploy.api_access import access_of, identity_for
 from deploy.configured_program import run_configured
 from deploy.export_jobs import Room, empty_work_folder, font_of, open_exports, zone_of
 from deploy.ffmpeg import Ffmpeg, find_ffmpeg
@@ -71,7 +71,7 @@ async def _work(settings: Settings, stores: Stores, exports: Exports, live: Live
     own = settings.exports
     folder = empty_work_folder(settings)
     transcoder = Ffmpeg(find_ffmpeg(own.ffmpeg), own.threads, font_of(settings), zone_of(settings), folder, own.max_result_bytes)
-    access = access_of(settings, stores.index, clock)
+    access = access_of(settings, identity_for(settings, stores.index, clock))
     maker = ExportMaker(services, access, transcoder, Room(settings), f"keepsight {version('keepsight')}")
 
     def writer(job: Job) -> ResultWriter:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from deploy.sections import GIB, Section
-from deploy.store_sections import Pool
+from deploy.store_sections import FilePool, Pool
+
+if TYPE_CHECKING:
+    from deploy.settings import Settings
 
 
 class ExportsSettings(Section):
@@ -42,3 +46,9 @@ class ExportsSettings(Section):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{name!r} is no time zone: write it as Asia/Shanghai") from None
         return name
+
+
+def exports_pool(settings: Settings) -> Pool | None:
+    """Where results of export jobs lie; None: there are no export jobs, as every node would need the same folder."""
+    alone = settings.fleet.kind == "local"
+    return settings.exports.pool or (FilePool(folder=settings.site.folder / "exports") if alone else None)

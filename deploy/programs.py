@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from deploy.exports_section import exports_pool
 from deploy.fleet.local import Program
 from deploy.recorder_orders import RecorderOrders
 from deploy.settings import Settings
@@ -25,7 +26,7 @@ def programs(settings: Settings, config: Path | None) -> list[Program]:
     uploader = Program("uploader", command_for("uploader", argument), trusted=True)
     duties = Program("duties", command_for("duties", argument), trusted=True, stage=1)
     peers = [Program("peers", command_for("peers", argument), trusted=True, stage=1)] if settings.sites else []
-    made = settings.exports_pool is not None
+    made = exports_pool(settings) is not None
     exports = [Program("exports", command_for("exports", argument), trusted=True, stage=1)] if made else []
     return [uploader, *recorders, duties, *peers, *exports, Program(API, command_for("api", argument), trusted=True, stage=1)]
 

@@ -174,11 +174,6 @@ class Settings(Section):
         return PoolRules({name: pool.state for name, pool in self.pools.items()}, self.default_pool, rules)
 
     @property
-    def exports_pool(self) -> Pool | None:
-        """Where results of export jobs lie; none: there are no export jobs, as every node would need the same folder."""
-        return self.exports.pool or (FilePool(folder=self.site.folder / "exports") if self.fleet.kind == "local" else None)
-
-    @property
     def api_url(self) -> str:
         """Where this machine reaches its API."""
         return base_url(self.api.host, self.api.port, tls=self.api.certificate_file is not None)
