@@ -178,8 +178,7 @@ def parts_of(annotation: Any) -> Iterator[Any]:
 
 
 def written(folder: Path, text: str) -> Path:
-    path = folder / "keepsight.toml"
-    path.write_text(text)
+    (path := folder / "keepsight.toml").write_text(text)
     return path
 
 
