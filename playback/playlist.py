@@ -100,16 +100,17 @@ def stretches(rows: Iterable[Row], window: Window) -> list[list[Piece]]:
     return [stretch for stretch in found if stretch]
 
 
-def _pieces(row: Row, window: Window) -> Iterator[Piece]:
+def _pieces(row: Row, window: Window) -> list[Piece]:
     """The fragments of a row with their wall time; of a growing row's last coarse entry, which may still become longer, none."""
     fragments = row.fragments
     groups: Sequence[int] = range(len(fragments)) if window.fine else list(_groups(fragments))
     unfinished = groups[-1] if groups and not row.sha256 and not window.fine else -1
-    zero_pts = fragments[0].pts if fragments else 0
-    for fragment, group in zip(fragments, groups, strict=True):
-        if group != unfinished:
-            start_us = row.start_us + (fragment.pts - zero_pts) * 100 // 9
-            yield Piece(row, fragment, start_us, start_us + fragment.duration * 100 // 9, group)
+    zero_pts, row_us = fragments[0].pts if fragments else 0, row.start_us
+    return [
+        Piece(row, fragment, start_us := row_us + (fragment[3] - zero_pts) * 100 // 9, start_us + fragment[4] * 100 // 9, group)
+        for fragment, group in zip(fragments, groups, strict=True)
+        if group != unfinished
+    ]
 
 
 def _groups(fragments: Sequence[Fragment]) -> Iterator[int]:
@@ -140,16 +141,15 @@ def media_entries(found: Iterable[Sequence[Piece]]) -> list[Entry]:
     """One entry for each group of fragments."""
     entries: list[Entry] = []
     for stretch in found:
-        before: Piece | None = None
-        for piece in stretch:
-            fragment = piece.fragment
-            continues = before is not None and _follows(before, piece)
-            if continues and before is not None and before.row is piece.row and before.group == piece.group:
-                row, start_us, ticks, offset, length, fresh = entries[-1]
-                entries[-1] = Entry(row, start_us, ticks + fragment.duration, offset, length + fragment.length, fresh)
+        last_row, last_group, due_pts = None, -1, -TIMESCALE  # where the piece before this one ends; at first none does
+        for row, (offset, length, _, pts, duration), start_us, _, group in stretch:
+            continues = -_LEAP_TICKS <= pts - due_pts <= _LEAP_TICKS
+            if continues and group == last_group and row is last_row:
+                of, begin_us, ticks, first, bytes_, fresh = entries[-1]
+                entries[-1] = Entry(of, begin_us, ticks + duration, first, bytes_ + length, fresh)
             else:
-                entries.append(Entry(piece.row, piece.start_us, fragment.duration, fragment.offset, fragment.length, not continues))
-            before = piece
+                entries.append(Entry(row, start_us, duration, offset, length, not continues))
+            last_row, last_group, due_pts = row, group, pts + duration
     return entries
 
 
@@ -183,17 +183,19 @@ def media_text(
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{_target_s(entries, window)}", *_kind(window, numbers)]
     lines += ["#EXT-X-I-FRAMES-ONLY"] if keys_only else []
     clock_us, shown, address = 0, None, ""
+    said: dict[int, str] = {}  # most entries last equally long
     for place, (row, start_us, ticks, offset, length, fresh) in enumerate(entries):
         if fresh:
             lines += ["#EXT-X-DISCONTINUITY"] if place else []
             lines.append(_map(row.run, runs, query))
-        if fresh or abs(start_us - clock_us) >= _CLOSE_US:
+        if fresh or not -_CLOSE_US < start_us - clock_us < _CLOSE_US:
             lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{iso(start_us)}")
             clock_us = start_us
         if row is not shown:
             shown, address = row, f"../segments/{row.start_us}/{row.run}/{row.counter}.mp4{query}"
         clock_us += ticks * 100 // 9
-        lines.append(f"#EXTINF:{ticks / TIMESCALE:.5f},\n#EXT-X-BYTERANGE:{length}@{offset}\n{address}")
+        lasts = said.get(ticks) or said.setdefault(ticks, f"#EXTINF:{ticks / TIMESCALE:.5f},\n#EXT-X-BYTERANGE:")
+        lines.append(f"{lasts}{length}@{offset}\n{address}")
     lines += [] if window.growing else ["#EXT-X-ENDLIST"]
     return "\n".join(lines) + "\n"
 
