@@ -35,7 +35,7 @@ FRAGMENT_BYTES = 512 << 10
 """2 s of 2 Mbit/s."""
 TOKEN = "canary-token-of-the-played-site-0123456789"
 OTHER = "door"
-"""Another camera, with the same footage."""
+"""Another camera, with the same footage, where there are fewer days than `DAYS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,10 @@ class Line:
         self._connection.request(method, path, body, named)
         answer = self._connection.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+
+
+_UNLIMITED = ("requests_per_s", "streams", "bytes_per_s", "export_hours_per_day", "timeline_days_per_minute")
+"""What one consumer may ask for is not what is measured."""
 
 
 class PlayedSite:
@@ -124,6 +128,7 @@ class PlayedSite:
         self.config.write_text(
             f'[site]\nname = "{self._name}"\nfolder = "data"\n[api]\nport = {self.port}\ntoken_file = "token"\n'
             f"[internal]\nport = {free_port()}\n[playback]\n{values}\n"
+            "[limits.consumer]\n" + "".join(f"{name} = 0\n" for name in _UNLIMITED) + ""
             f'[pools.main]\nkind = "s3"\nendpoint = "http://127.0.0.1:{self.pool.port}"\nbucket = "{self.bucket}"\n'
             f'access_key_id = "{ACCESS_KEY}"\nsecret_file = "secret"\n'
         )
@@ -132,7 +137,7 @@ class PlayedSite:
         made = [await self._put(number) for number in range(self._objects)]
         self.keys = [key for key, _, _ in made]
         async with open_stores(load_settings(self.config, {})) as stores:
-            for camera in (CAMERA, OTHER):
+            for camera in (CAMERA, OTHER) if self._days < DAYS else (CAMERA,):
                 await stores.index.add_camera(a_camera(camera, added_us=self.start_us))
                 last_us = self.start_us + self._days * US_PER_DAY
                 await stores.index.put_run(

@@ -24,7 +24,7 @@ from bench.promise import read_form, report
 from segments.clock import US_PER_S
 from segments.stores.s3_objects import S3Objects
 
-SHORT, FULL = 150, 1_000
+SHORT, FULL = 100, 1_000
 WARM_UP = 20
 WINDOW_US = 3600 * US_PER_S
 GATE_PROXIED, GATE_LINKS = 2.0, 1.5
