@@ -90,13 +90,14 @@ async def segment(
     if_range: IfRangeHeader = None,
 ) -> Response:
     """A segment, or one range of it. Of one that is still recorded, what is durable."""
-    await admit_part(request, Action.VIEW, "played", row.camera, Span(row.start_us, row.end_us))
     etag = f'"{row.sha256}"' if row.sha256 else None
     part = asked_range(wanted, row.size) if if_range is None or if_range == etag else None
     link = link_of(request)
     start, end = part or ByteRange(0, row.size)
     check_bytes(row, start, end, link)
-    await delivers(request, Action.VIEW, row.camera, span_of_bytes(row, start, end).start_us, end - start, seconds_of_bytes(row, start))
+    shown = span_of_bytes(row, start, end)
+    await admit_part(request, Action.VIEW, "played", row.camera, Span(row.start_us, row.end_us), shown)
+    await delivers(request, Action.VIEW, row.camera, shown.start_us, end - start, seconds_of_bytes(row, start))
     if (delivery or services.links.usual) is Delivery.LINKS:
         address = await pool_link(services, row, part, wanted, link)
         if address is not None:

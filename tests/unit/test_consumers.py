@@ -23,8 +23,14 @@ from playback.file_parts import ByteRange
 from playback.identity.entrance import Entrance
 from playback.identity.known_cameras import KnownCameras
 from playback.identity.sessions import Sessions
+from playback.sensitive.checks import RecordedConsents
+from playback.sensitive.consent import approved
+from playback.sensitive.consent import asked as asked_for
+from playback.sensitive.declared import Declaration, Kind
+from playback.sensitive.kept import ask, declare
 from playback.services import Services
 from segments.access import Role
+from segments.audit import Action
 from segments.clock import US_PER_DAY, US_PER_HOUR, US_PER_S, day_of
 from segments.errors import BadInput, TryAgain
 from segments.model import Fragment, Row, Span
@@ -105,6 +111,26 @@ async def test_requests_over_the_rate() -> None:
         assert (await here.get("cameras", "two")).status_code == 200
         here.clock.move(0.2)
         assert (await here.get("cameras")).status_code == 200
+
+
+async def test_sensitive_bytes() -> None:
+    """Of a segment that reaches beyond its consent only the fragments within are given, with a playlist before or without."""
+    async with site() as here:
+        index, clock, row = here.services.index, here.clock, here.rows[0]
+        await declare(index, Declaration(Kind.CAMERA, "gate", "a school", "boss", clock.now_us()))
+        services = replace(here.services, consents=RecordedConsents(index, clock))
+        here.client._transport = httpx2.ASGITransport(app=create_app(services), raise_app_exceptions=False)
+        assert (await here.bytes_of(row)).json()["type"] == "urn:keepsight:problem:needs-reason"
+        span = Span(row.start_us, row.start_us + 2 * US_PER_S)
+        consent = asked_for(ONE, Action.VIEW, ["gate"], span, reason="case 7", now_us=clock.now_us(), number="0" * 16)
+        await ask(index, approved(consent, TWO, clock.now_us(), 1))
+        clock.move(2)
+        for _ in range(2):
+            assert (await here.bytes_of(row, Range=f"bytes=1000-{1000 + SIZE - 1}")).status_code == 206
+            assert (await here.bytes_of(row, Range=f"bytes={1000 + 8 * SIZE}-")).status_code == 403
+            assert (await here.bytes_of(row, "two", Range=f"bytes=1000-{1000 + SIZE - 1}")).status_code == 403
+            playlist = await here.get("cameras/gate/hls/media.m3u8", params=asked(0, 2))
+            assert playlist.status_code == 200
 
 
 async def test_without_access_nobody_is_a_consumer() -> None:
