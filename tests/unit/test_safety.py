@@ -205,7 +205,7 @@ def test_a_spool_open_to_others_is_refused(tmp_path: Path) -> None:
 
 def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
     """A line each, so that nobody mends one after the other; one alone is one sentence."""
-    problems = problems_of(settings_of(tmp_path, api__host="0.0.0.0", index__hosts=["10.0.0.1"]))
+    problems = problems_of(settings_of(tmp_path, api__host="0.0.0.0", access__open=True, index__hosts=["10.0.0.1"]))
     with pytest.raises(
         StartRefused, match=r"(?s)not safe to start:\n  api\.host 0\.0\.0\.0 .*\n  connections to Cassandra at 10\.0\.0\.1 "
     ):
