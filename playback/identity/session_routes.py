@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from playback.access import Asker, needs
@@ -40,6 +41,13 @@ class NewPassword(Body):
     wanted: Password
 
 
+class WaysView(BaseModel):
+    """How people may sign in."""
+
+    password: bool = Field(description="With name and password, `POST /session`")
+    provider: bool = Field(description="At an identity provider, `GET /sign-in`")
+
+
 @router.post("/session", dependencies=needs(Verb.PROBE), responses=described(401, 403, 429))
 async def sign_in(request: Request, response: Response, identity: Known, wanted: SignIn) -> MeView:
     """Begins a session, whose cookie comes with the answer. What is wrong, name or password, is not told."""
@@ -51,6 +59,13 @@ async def sign_in(request: Request, response: Response, identity: Known, wanted:
     set_cookie(request, response, await identity.sessions.begin(subject, "user"), identity.limits.lasts_s)
     response.headers["Cache-Control"] = "no-store"
     return me_view(subject)
+
+
+@router.get("/session/ways", dependencies=needs(Verb.PROBE))
+async def ways(request: Request) -> WaysView:
+    """How people sign in here: what the page asks before it asks anybody."""
+    paths = (str(context.path) for context in iter_route_contexts(request.app.router.routes))
+    return WaysView(password=True, provider=any(path.endswith("/sign-in") for path in paths))
 
 
 @router.delete("/session", dependencies=needs(Verb.OWN), status_code=204)

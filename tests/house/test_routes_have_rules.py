@@ -33,7 +33,7 @@ def test_every_route_has_one_rule(tmp_path) -> None:
 def test_only_health_and_signing_in_are_open() -> None:
     """Nothing else may be asked without being somebody."""
     found = rules(create_app(Api().services()))
-    assert [path for path, before in found if before[0].verb is Verb.PROBE] == ["/api/v1/health", "/api/v1/session"]
+    assert [path for path, before in found if before[0].verb is Verb.PROBE] == ["/api/v1/health", "/api/v1/session", "/api/v1/session/ways"]
 
 
 def test_a_route_without_a_rule_is_seen() -> None:
