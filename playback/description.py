@@ -14,7 +14,7 @@ from playback.examples import example_of
 from playback.identity.entrance import COOKIE
 
 ABOUT = "Footage of the past: which cameras there are, what there is of each of them and why not, and the footage itself."
-OPEN = frozenset({("/api/v1/health", "get"), ("/api/v1/session", "post")})
+OPEN = frozenset({("/api/v1/health", "get"), ("/api/v1/session", "post"), ("/api/v1/session/ways", "get")})
 """The probe, and signing in: for everybody."""
 TAGS: Mapping[str, str] = {
     "cameras": "Which cameras there are, and what there is of each.",
