@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from deploy.cli_acts import registered
 from deploy.cli_frame import By, Config, Json, day_of_text, guarded, out, print_json, settings_of, with_stores
 from deploy.cli_frame import who as name_of
 from deploy.wiring import Stores
@@ -41,14 +42,16 @@ def set_(
     said = (requests_per_s, streams, bytes_per_s, export_hours_per_day, timeline_days_per_minute)
     limits = {name: value for name, value in zip(NAMES, said, strict=True) if value is not None}
     settings = settings_of(config)
-    values = guarded(lambda: quota_values(consumer, limits, name_of(by)))
+    person = guarded(lambda: name_of(by))
+    values = guarded(lambda: quota_values(consumer, limits, person))
 
     async def work(stores: Stores) -> Record:
         try:
             record = (await stores.index.record(QUOTA, quota_id(consumer))).changed(values)
         except NotFound:
             record = new_record(QUOTA, quota_id(consumer), values)
-        await stores.index.put_record(record)
+        what = f"set the quota of {consumer}: {_text(record)}"
+        await registered(settings, stores, person, what, "", lambda: stores.index.put_record(record))
         return record
 
     record = with_stores(settings, work)

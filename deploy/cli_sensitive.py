@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from deploy.cli_acts import registered
 from deploy.cli_frame import By, Config, Json, Reason, guarded, out, print_json, settings_of, with_stores
 from deploy.cli_frame import who as name_of
 from deploy.wiring import Stores
 from playback.sensitive.declared import Declaration, Kind
+from playback.sensitive.kept import declaration as kept_declaration
 from playback.sensitive.kept import declarations, declare, undeclare
 from segments.clock import SystemClock, iso
 from segments.errors import BadInput
@@ -38,7 +41,8 @@ def add(
             await stores.index.record(HOLDS, one.name)
         if one.kind is Kind.CAMERA:
             await stores.index.camera(one.name)
-        return await declare(stores.index, one)
+        what = f"declared {one.kind} {one.name} sensitive"
+        return await registered(settings, stores, one.by, what, reason, lambda: declare(stores.index, one))
 
     _print(with_stores(settings, work), "is sensitive", json)
 
@@ -67,7 +71,14 @@ def remove(
     """Take a declaration back."""
     settings = settings_of(config)
     person, now_us = guarded(lambda: name_of(by)), SystemClock().now_us()
-    after = with_stores(settings, lambda stores: undeclare(stores.index, declaration, by=person, reason=reason, now_us=now_us))
+
+    async def work(stores: Stores) -> Declaration:
+        one = await kept_declaration(stores.index, declaration)
+        what = f"declared {one.kind} {one.name} no longer sensitive"
+        step = partial(undeclare, stores.index, declaration, by=person, reason=reason, now_us=now_us)
+        return await registered(settings, stores, person, what, reason, step)
+
+    after = with_stores(settings, work)
     _print(after, "is no longer sensitive", json)
 
 

@@ -11,7 +11,8 @@ from deploy.settings import load_settings
 from deploy.wiring import open_index
 from playback.consumers.metering import Metering
 from playback.consumers.usage import Used
-from segments.clock import SystemClock
+from segments.audit import Act
+from segments.clock import SystemClock, day_of
 from tests.builders import a_camera
 from tests.command_line import Keepsight
 
@@ -32,6 +33,17 @@ def keepsight(tmp_path: Path) -> Keepsight:
     return made
 
 
+def acts(keepsight: Keepsight) -> list[Act]:
+    """What the register has of today."""
+
+    async def read() -> list[Act]:
+        async with open_index(load_settings(keepsight.config, {})) as index:
+            page = await index.audit_of_day(day_of(SystemClock().now_us()))
+            return [line.act for line in page.items if line.act is not None]
+
+    return asyncio.run(read())
+
+
 def test_a_declaration_comes_and_goes(keepsight: Keepsight) -> None:
     """It is listed with who and why while it stands; what is not there is refused."""
     made = keepsight.json("sensitive", "add", "--camera", "gate", "--reason", "a school", "--by", "Li")
@@ -42,6 +54,10 @@ def test_a_declaration_comes_and_goes(keepsight: Keepsight) -> None:
     assert "no longer" in keepsight("sensitive", "remove", made["id"], "--reason", "moved", "--by", "Li").stdout
     assert keepsight.json("sensitive", "list") == []
     keepsight.refused("sensitive", "remove", made["id"], "--reason", "again", "--by", "Li", code=2)
+    assert [(act.who.name, act.what, act.reason) for act in acts(keepsight)] == [
+        ("Li", "declared camera gate sensitive", "a school"),
+        ("Li", "declared camera gate no longer sensitive", "moved"),
+    ]
 
 
 @pytest.mark.parametrize("words", [("--camera", "none"), ("--hold", "none"), ("--camera", "gate", "--area", "fujian"), ()])
