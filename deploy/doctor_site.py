@@ -13,6 +13,7 @@ import httpx2
 
 from deploy.doctor import Check, Found, Verdict
 from deploy.doctor_backup import backup
+from deploy.doctor_exports import exports
 from deploy.doctor_peers import sites
 from deploy.doctor_retention import retention
 from deploy.doctor_scrub import scrub
@@ -174,6 +175,7 @@ SITE: Sequence[tuple[str, Check]] = (
     ("pools", pools),
     ("retention", retention),
     ("scrub", scrub),
+    ("exports", exports),
     ("backup", backup),
     ("sites", sites),
     ("service", service),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -184,3 +186,13 @@ def test_an_open_segment_is_written_to_until_its_writer_lets_go(spool: Spool) ->
 
     assert not is_written_to(segment.path)
     assert not is_written_to(segment.path.with_name("nothing"))
+
+
+def test_several_programs_look_at_a_spool_at_once(tmp_path: Path) -> None:
+    """Programs of a node start together: none trips over what another tries, and nothing of it stays."""
+    script = "import sys; from pathlib import Path; from recorder.spool_folder import check_spool\n"
+    script += "for _ in range(100): check_spool(Path(sys.argv[1]), min_free_bytes=0)"
+    folder = tmp_path / "spool"
+    programs = [subprocess.Popen([sys.executable, "-c", script, str(folder)], stderr=subprocess.PIPE) for _ in range(3)]
+    assert [program.communicate()[1] for program in programs] == [b""] * 3
+    assert list(folder.iterdir()) == []
