@@ -104,7 +104,8 @@ class Api:
     _made: tuple[list[object], FastAPI] | None = field(default=None, init=False, repr=False)
 
     def services(self, **changes: Any) -> Services:
-        """What the application is given."""
+        """What the application is given; `token` is that of the site."""
+        token = changes.pop("token", self.token)
         good = {
             "index": self.index,
             "pools": {"main": self.objects},
@@ -112,7 +113,7 @@ class Api:
             "clock": self.clock,
             "site": "home",
             "webhooks": Means(self.index, Sealer(bytes(32)), self.receiver, Reach(), self.clock, "home"),
-            "access": Open() if self.token is None else entrance(self.index, self.clock, self.token),
+            "access": Open() if token is None else entrance(self.index, self.clock, token),
         }
         return Services(**good | changes)
 

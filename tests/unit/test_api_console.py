@@ -12,6 +12,7 @@ from playback.live import NoLive
 from playback.services import Services
 from segments.clock import SystemClock
 from segments.stores.memory_index import MemoryIndex
+from tests.api import entrance
 
 
 async def test_hashed_files_are_kept_and_the_page_is_asked_for_anew(tmp_path: Path) -> None:
@@ -31,7 +32,9 @@ async def test_hashed_files_are_kept_and_the_page_is_asked_for_anew(tmp_path: Pa
 async def test_a_page_of_another_name_cannot_read_without_a_token() -> None:
     """A browser led to the service under a foreign name (DNS rebinding) is refused; its own names, and any name with a token, are not."""
     open_app = create_app(Services(MemoryIndex(), {}, NoLive(), SystemClock(), "home", hosts=("localhost", "127.0.0.1")))
-    closed_app = create_app(Services(MemoryIndex(), {}, NoLive(), SystemClock(), "home", token="secret", hosts=("localhost",)))
+    index, clock = MemoryIndex(), SystemClock()
+    access = entrance(index, clock, "secret")
+    closed_app = create_app(Services(index, {}, NoLive(), clock, "home", access=access, hosts=("localhost",)))
 
     async def answer(app: FastAPI, host: str) -> int:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=f"http://{host}:8480") as client:
