@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.api_oidc import open_oidc
 from deploy.settings import Settings
 from deploy.wiring import api_token, make_local_key
 from playback.access import Access, Open
@@ -24,3 +30,23 @@ def access_of(settings: Settings, identity: Identity, *more: TokenSource) -> Acc
     make_local_key(settings)
     token = api_token(settings)
     return identity.entrance(*([SiteToken(token)] if token else []), *more)
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAsks:
+    """What the API knows of who asks: the access before all routes, and the routes that an identity provider adds."""
+
+    identity: Identity
+    access: Access
+    routes: Sequence[Any]
+
+
+@asynccontextmanager
+async def open_access(settings: Settings, index: IdentityIndex, clock: Clock) -> AsyncIterator[WhoAsks]:
+    """Puts it together, with the identity provider where there is one, and lets go of it again."""
+    identity = identity_for(settings, index, clock)
+    async with open_oidc(settings, identity.sessions, index, clock) as oidc:
+        if oidc is None:
+            yield WhoAsks(identity, access_of(settings, identity), ())
+        else:
+            yield WhoAsks(identity, access_of(settings, identity, oidc.bearers), (oidc.routes,))

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from deploy.api_access import access_of, identity_for
+from deploy.api_access import open_access
 from deploy.api_app import whole_app
 from deploy.configured_program import run_configured
 from deploy.copies import sites_of
@@ -60,11 +60,11 @@ async def run_api(settings: Settings) -> None:
         open_peers(settings, clock) as peers,
         webhook_means(settings, opened.index, clock) as means,
         exports_beside(settings, opened, clock) as exports,
+        open_access(settings, opened.index, clock) as who,
     ):
         stores = watch.stores(opened)
         live = LivePlaces(stores.index, connect, clock)
         watch.parts.append(live_part(live))
-        identity = identity_for(settings, stores.index, clock)
         register = ChainRegister(stores.index, f"api.{settings.node_name}", clock)
         services = Services(
             index=stores.index,
@@ -74,8 +74,8 @@ async def run_api(settings: Settings) -> None:
             site=settings.site.name,
             consents=RecordedConsents(stores.index, clock),
             consent_hours=settings.access.consent_hours,
-            access=access_of(settings, identity),
-            identity=identity,
+            access=who.access,
+            identity=who.identity,
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
             limits=Limits(**settings.limits.model_dump(exclude={"consumer"})),
@@ -94,7 +94,7 @@ async def run_api(settings: Settings) -> None:
             retention = RetentionServices(stores.index, clock, policy_limits(settings), others.sites, others.copies)
             ties = asyncio.create_task(register.run())
             try:
-                await serve_http(watch.around(requests.app(whole_app(services, retention))), at)
+                await serve_http(watch.around(requests.app(whole_app(services, retention, who.routes))), at)
             finally:
                 ties.cancel()
                 await register.close()

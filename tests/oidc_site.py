@@ -12,9 +12,8 @@ import httpx2
 from deploy.api_app import whole_app
 from deploy.api_oidc import oidc_parts
 from playback.identity.entrance import Entrance
-from playback.identity.known_cameras import KnownCameras
+from playback.identity.identity import identity_over
 from playback.identity.oidc import Oidc
-from playback.identity.sessions import Sessions
 from retention.asked import RetentionServices
 from retention.policies import PolicyLimits
 from segments.access import Role
@@ -88,10 +87,10 @@ async def oidc_site(**changes: Any) -> AsyncIterator[OidcSite]:
     """A site with one camera in Fujian."""
     clock, index = StandingClock(), MemoryIndex()
     await index.add_camera(a_camera("gate"))
-    issuer, sessions = Issuer(clock), Sessions(index, clock)
-    async with oidc_parts(an_agreement(**changes), KEY, sessions, index, clock, transport=issuer.transport) as parts:
-        entrance = Entrance([parts.bearers], sessions, KnownCameras(index, clock))
-        services = Api(index=index).services(clock=clock, access=entrance)
+    issuer, identity = Issuer(clock), identity_over(index, clock)
+    async with oidc_parts(an_agreement(**changes), KEY, identity.sessions, index, clock, transport=issuer.transport) as parts:
+        entrance = identity.entrance(parts.bearers)
+        services = Api(index=index).services(clock=clock, access=entrance, identity=identity)
         app = whole_app(services, RetentionServices(index, clock, PolicyLimits()), [parts.routes])
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE) as browser:

@@ -17,13 +17,11 @@ import pytest
 from joserfc.jwk import JWKRegistry
 from playwright.async_api import Page
 
+from deploy.api_access import open_access
 from deploy.api_app import whole_app
-from deploy.api_oidc import open_oidc
 from deploy.settings import load_settings
 from deploy.web_server import Listening, serve_http
-from playback.identity.entrance import Entrance
-from playback.identity.known_cameras import KnownCameras
-from playback.identity.sessions import Sessions
+from playback.access import Access
 from retention.asked import RetentionServices
 from retention.policies import PolicyLimits
 from segments.clock import US_PER_S, SystemClock
@@ -59,7 +57,7 @@ class Site:
 
     keycloak: Keycloak
     clock: MovedClock
-    entrance: Entrance
+    access: Access
 
     def browser(self) -> httpx2.AsyncClient:
         """A browser of its own."""
@@ -104,16 +102,13 @@ async def site(keycloak: Keycloak, tmp_path: Path) -> AsyncIterator[Site]:
     clock, index = MovedClock(), MemoryIndex()
     for camera, area in (("gate", "fujian/xiamen/siming"), ("quay", "fujian/fuzhou")):
         await index.add_camera(a_camera(camera, area=area))
-    sessions = Sessions(index, clock)
-    async with open_oidc(settings, sessions, index, clock) as parts:
-        assert parts is not None
-        entrance = Entrance([parts.bearers], sessions, KnownCameras(index, clock))
-        services = Api(index=index).services(clock=clock, access=entrance)
-        app = whole_app(services, RetentionServices(index, clock, PolicyLimits()), [parts.routes])
+    async with open_access(settings, index, clock) as who:
+        services = Api(index=index).services(clock=clock, access=who.access, identity=who.identity)
+        app = whole_app(services, RetentionServices(index, clock, PolicyLimits()), who.routes)
         serving = asyncio.create_task(serve_http(app, Listening("127.0.0.1", PORT)))
         try:
             await _answers()
-            yield Site(keycloak, clock, entrance)
+            yield Site(keycloak, clock, who.access)
         finally:
             serving.cancel()
             await asyncio.wait([serving])
@@ -147,7 +142,7 @@ async def test_somebody_signs_in_and_sees_what_the_realm_says(site: Site) -> Non
         assert (await browser.get("/api/v1/cameras/gate")).status_code == 200
         assert (await browser.get("/api/v1/cameras/quay")).status_code == 404
         assert (await browser.get("/api/v1/holds")).status_code == 403
-    subject = await site.entrance.known(f"oidc:{site.keycloak.issuer}#{site.keycloak.user_id('anna')}")
+    subject = await site.access.known(f"oidc:{site.keycloak.issuer}#{site.keycloak.user_id('anna')}")
     assert subject is not None
     assert (subject.name, subject.unit, set(subject.roles)) == ("Anna Chen", "Harbour police", {"viewer"})
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 
 from segments.access import Verb
+from tests.api import Api
 from tests.house.test_routes_have_rules import rules
 from tests.oidc_site import BASE, OidcSite, oidc_site
 
@@ -37,6 +38,13 @@ async def test_somebody_signs_in_and_gets_what_the_claims_say(site: OidcSite) ->
     subject = await site.entrance.known("oidc:https://id.example.org/realms/video#anna")
     assert subject is not None
     assert (subject.name, subject.roles, subject.scope.areas) == ("Anna", {"viewer"}, ("fujian",))
+
+
+async def test_the_page_is_told_of_the_provider(site: OidcSite) -> None:
+    """Whoever is to sign in can choose; where there is no provider none is offered."""
+    assert (await site.browser.get("/api/v1/session/ways")).json() == {"password": True, "provider": True}
+    assert (await Api().get("session/ways")).json() == {"password": False, "provider": False}
+    assert (await Api(token="a-token-of-the-site").get("session/ways")).json() == {"password": True, "provider": False}
 
 
 async def test_the_cookies_are_for_this_site_alone(site: OidcSite) -> None:
