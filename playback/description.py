@@ -16,6 +16,8 @@ from playback.identity.entrance import COOKIE
 ABOUT = "Footage of the past: which cameras there are, what there is of each of them and why not, and the footage itself."
 OPEN = frozenset({("/api/v1/health", "get"), ("/api/v1/session", "post"), ("/api/v1/session/ways", "get")})
 """The probe, and signing in: for everybody."""
+_PROVIDER = "/api/v1/sign-in"
+"""Where the routes of an identity provider begin: open, too."""
 TAGS: Mapping[str, str] = {
     "cameras": "Which cameras there are, and what there is of each.",
     "play": "Playlists, live edge, groups on one clock, pictures, and links for players.",
@@ -111,7 +113,7 @@ def _tell_of_keys(described: dict[str, Any]) -> None:
         "link": {"type": "apiKey", "in": "query", "name": "link", "description": "Made by `POST /cameras/{camera}/links`"},
     }
     for path, method, operation in operations(described):
-        if (path, method) in OPEN:
+        if (path, method) in OPEN or path.startswith(_PROVIDER):
             continue
         takes_link = any(one["name"] == "link" for one in operation.get("parameters", ()))
         operation["security"] = [{"key": []}, {"session": []}, *([{"link": []}] if takes_link else [])]

@@ -133,7 +133,7 @@ class OidcDoors:
 
 def oidc_routes(doors: OidcDoors) -> APIRouter:
     """The routes of a site that has a provider."""
-    router = APIRouter(tags=["sign-in"], dependencies=needs(Verb.PROBE))
+    router = APIRouter(dependencies=needs(Verb.PROBE))
     router.add_api_route("/sign-in", doors.begin, status_code=302, responses=described(422, 503))
     router.add_api_route("/sign-in/done", doors.done, status_code=303, responses=described(400, 403, 503))
     router.add_api_route("/sign-in/farewell", doors.farewell, status_code=302, responses=described(503))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -133,9 +134,10 @@ async def test_a_key_that_is_withdrawn_counts_no_more(site: OidcSite) -> None:
     site.issuer.kids = ["ec-2"]
     site.clock.after(FRESH_S)
     assert await status(site, old) == 200
-    assert await status(site, site.issuer.token("ec-2")) == 200
-    site.clock.after(PAUSE_S)
+    for _ in range(100):
+        await asyncio.sleep(0)  # the question for the keys is on its way beside the answer
     assert await status(site, old) == 401
+    assert await status(site, site.issuer.token("ec-2")) == 200
 
 
 async def test_while_the_provider_is_away_known_keys_go_on(site: OidcSite) -> None:
