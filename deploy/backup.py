@@ -208,7 +208,7 @@ async def opened_backup(file: Path) -> AsyncIterator[tuple[Index, Origin]]:
 
 
 async def contents_of(index: CountedIndex, clock: Clock) -> dict[str, int]:
-    """How many cameras, passwords, records and receipts there are."""
+    """How many cameras, passwords, records, receipts and lines of the register there are."""
     cameras = passwords = 0
     for bucket in range(CAMERA_BUCKETS):
         kinds = [kind for kind, _ in await archive_of(index, bucket, clock)]
@@ -216,7 +216,8 @@ async def contents_of(index: CountedIndex, clock: Clock) -> dict[str, int]:
         passwords += kinds.count("credential")
     records = sum([len(await records_of(index, kind, clock)) for kind in sorted(CARRIED)])
     receipts = sum([last.number for chain in await index.receipt_chains() if (last := await index.last_receipt(chain))])
-    return {"cameras": cameras, "passwords": passwords, "records": records, "receipts": receipts}
+    acts = sum([line.number for chain in await index.audit_chains() if (line := await index.last_audit(chain))])
+    return {"cameras": cameras, "passwords": passwords, "records": records, "receipts": receipts, "acts": acts}
 
 
 async def partitions_of(index: Partitions, kind: PartitionKind, most: int = 0) -> int:

@@ -14,6 +14,7 @@ import typer
 
 from deploy import (
     cli_access,
+    cli_audit,
     cli_backup,
     cli_cameras,
     cli_capacity,
@@ -66,6 +67,7 @@ app.add_typer(cli_webhook.app, name="webhook")
 app.add_typer(cli_quota.app, name="quota")
 app.command("metering")(cli_quota.metering)
 app.add_typer(cli_receipts.app, name="receipts")
+app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_reports.app, name="report")
 app.add_typer(cli_exports.app, name="exports")
 app.add_typer(cli_site.app, name="site")

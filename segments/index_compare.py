@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from segments.audit_chains import chain_sum
 from segments.clock import Clock
 from segments.model import Batch, Camera, Partition, PartitionKind, Row, RowPosition, Run, StateChange
 from segments.patience import patiently, some_at_once
-from segments.ports import Batches, BatchRows, CameraChanges, Page, Partitions, ReadReceipts, ReadRows, Records, Runs, States
+from segments.ports import Batches, BatchRows, CameraChanges, Page, Partitions, ReadAudit, ReadReceipts, ReadRows, Records, Runs, States
 from segments.receipt_chains import receipts_behind
 from segments.record import KINDS, Record
 from segments.shards import CAMERA_BUCKETS
@@ -40,7 +41,7 @@ class ListedRow(NamedTuple):
 Item = Row | Run | StateChange | Batch | ListedRow
 
 
-class ReadIndex(ReadRows, Runs, States, Batches, BatchRows, Partitions, ReadReceipts, Records, CameraChanges, Protocol):
+class ReadIndex(ReadRows, Runs, States, Batches, BatchRows, Partitions, ReadReceipts, ReadAudit, Records, CameraChanges, Protocol):
     """What is read of an index to compare it."""
 
 
@@ -54,9 +55,9 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class IndexDifference:
-    """What is not the same on both sides: a partition, a camera, its credential, a record, a chain of receipts.
+    """What is not the same on both sides: a partition, a camera, its credential, a record, a chain of receipts or of the register.
 
-    `kind`: a `PartitionKind`, or `camera`, `credential`, `record`, `receipts`.
+    `kind`: a `PartitionKind`, or `camera`, `credential`, `record`, `receipts`, `audit`.
     """
 
     kind: str
@@ -87,7 +88,9 @@ class Comparison:
 async def compare_indexes(
     source: ReadIndex, target: ReadIndex, clock: Clock, *, progress: Callable[[Comparison], None] | None = None
 ) -> Comparison:
-    """Compares rows, runs, states, batches with their rows, cameras, credentials, records and receipts; what only one side has differs too.
+    """Compares rows, runs, states, batches with their rows, cameras, credentials, records, receipts and the register.
+
+    What only one side has differs, too.
 
     Of records their texts are compared: revisions are each index's own.
     A passing fault is waited for about 13 s, then raised as TryAgain; Refused is raised at once.
@@ -102,6 +105,8 @@ async def compare_indexes(
         found = found.plus(0, *await work.receipts(chain))
         if progress is not None:
             progress(found)
+    for chain in await work.audit_chains():
+        found = found.plus(0, *await work.audit(chain))
     for kind in ORDER:
         for compare, index in ((work.partition, source), (work.only_there, target)):
             async for partitions in _steps(index, kind, clock):
@@ -147,6 +152,16 @@ class _Compare:
         """A chain of receipts: how many there are, and whether it differs."""
         source, target = [await _chain_summary(index, chain, self._clock) for index in (self._source, self._target)]
         return source.items, [] if source == target else [IndexDifference("receipts", chain, source, target)]
+
+    async def audit_chains(self) -> list[str]:
+        """The names of all chains of the register on either side."""
+        both = [await patiently(index.audit_chains, self._clock) for index in (self._source, self._target)]
+        return sorted({name for names in both for name in names})
+
+    async def audit(self, chain: str) -> tuple[int, list[IndexDifference]]:
+        """A chain of the register: how many lines there are, and whether it differs."""
+        source, target = [Summary(*await chain_sum(index, chain, self._clock)) for index in (self._source, self._target)]
+        return source.items, [] if source == target else [IndexDifference("audit", chain, source, target)]
 
     async def partition(self, kind: PartitionKind, partition: Partition) -> Summary | IndexDifference:
         """A partition of the source beside that of the target."""

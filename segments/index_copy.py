@@ -1,8 +1,8 @@
 """A whole index carried into another one: over ports alone, so from any kind of index to any.
 
-Cameras, credentials, receipts, runs, rows, states and batches with their rows are carried as they are, and so is what records say. The
-epochs are spent, so that no run's id is made twice, and usage is counted anew. Leases, places and placings are not carried: they are of the
-services that run. Nothing is removed from the target.
+Cameras, credentials, receipts, the register, runs, rows, states and batches with their rows are carried as they are, and so is what records
+say. The epochs are spent, so that no run's id is made twice, and usage is counted anew. Leases, places and placings are not carried: they
+are of the services that run. Nothing is removed from the target.
 
 The work goes partition by partition and may be done twice: a partition that is the same on both sides is only read. So a service may go on
 writing to the source during a first copy; a second one, when it has stopped, makes both equal. Only what was deleted between the two stays
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from segments.audit_chains import carry_chain
 from segments.clock import US_PER_S, Clock
 from segments.duty import Duty
 from segments.errors import Conflict, NotFound
@@ -33,7 +34,7 @@ from segments.index_compare import (
 )
 from segments.model import Batch, Camera, Partition, PartitionKind, Row, Run, StateChange
 from segments.patience import patiently, some_at_once
-from segments.ports import Batches, Cameras, Credentials, Leases, Records, Usage, WriteReceipts, WriteRows
+from segments.ports import Batches, Cameras, Credentials, Leases, Records, Usage, WriteAudit, WriteReceipts, WriteRows
 from segments.receipt_chains import receipts_behind
 from segments.record import KINDS, Record
 from segments.shards import CAMERA_BUCKETS
@@ -43,7 +44,7 @@ class CopySource(ReadIndex, Leases, Protocol):
     """What a copy reads; it takes an epoch there."""
 
 
-class CopyTarget(ReadIndex, Leases, WriteRows, WriteReceipts, Cameras, Credentials, Usage, Protocol):
+class CopyTarget(ReadIndex, Leases, WriteRows, WriteReceipts, WriteAudit, Cameras, Credentials, Usage, Protocol):
     """What it writes to, and reads to see what is there already."""
 
 
@@ -83,10 +84,11 @@ async def copy_index(
     for bucket in range(CAMERA_BUCKETS):
         await work.archive(bucket)
     so_far = replace(so_far, written=so_far.written + await work.records(kinds))
-    async for written in work.receipts():
-        so_far = replace(so_far, written=so_far.written + written)
-        if progress is not None:
-            progress(so_far)
+    for chains in (work.receipts, work.audit):
+        async for written in chains():
+            so_far = replace(so_far, written=so_far.written + written)
+            if progress is not None:
+                progress(so_far)
     while so_far.kind is not None:
         so_far = await work.step(so_far, so_far.kind)
         if progress is not None:
@@ -148,6 +150,12 @@ class _Copy:
                     await patiently(partial(self._target.put_receipt, receipt), self._clock)
                 if receipts:
                     yield len(receipts)
+
+    async def audit(self) -> AsyncIterator[int]:
+        """The same of the register."""
+        for chain in await patiently(self._source.audit_chains, self._clock):
+            async for written in carry_chain(self._source, self._target, chain, self._clock):
+                yield written
 
     async def step(self, so_far: Copied, kind: PartitionKind) -> Copied:
         """The next partitions of a kind."""

@@ -6,6 +6,7 @@ from segments.clock import US_PER_DAY, US_PER_S
 from segments.duty import Duty
 from segments.model import BatchState, PartitionKind
 from segments.ports import Index
+from tests.audit_builders import some_lines
 from tests.builders import NOON_US, a_batch, a_camera, a_change, a_loss, a_run, at, some_fragments, some_rows
 from tests.retention_builders import a_hold, a_receipt, write_hold, write_policy
 
@@ -19,6 +20,7 @@ LISTED = 5
 CHAINS = {"sweep.0-of-2": 3, "sweep.1-of-2": 1}
 """Receipts of each chain."""
 RECORDS = 3
+ACTS = 4
 
 
 async def fill(index: Index, *, cameras: tuple[str, ...] = CAMERAS, days: int = DAYS, rows_a_day: int = ROWS_A_DAY) -> None:
@@ -51,6 +53,7 @@ async def fill_retention(index: Index, camera: str) -> None:
             receipt = a_receipt(chain=chain, number=number, previous=previous, camera=camera, rule="等级 general")
             await index.put_receipt(receipt)
             previous = receipt.digest
+    await index.put_audit(some_lines(ACTS))
     await write_policy(index)
     for name in ("h1", "案件-2"):
         await write_hold(index, a_hold(id=name))
@@ -65,5 +68,5 @@ def rows_of(camera: str, day: int, count: int = ROWS_A_DAY):
 
 PARTITIONS = {PartitionKind.RUNS: 2, PartitionKind.ROWS: DAYS, PartitionKind.STATES: 2}
 """How many partitions a camera has of each kind; the first one has a batch beside them."""
-ITEMS = len(CAMERAS) * (3 + DAYS * ROWS_A_DAY + 2) + 1 + LISTED + sum(CHAINS.values()) + RECORDS
+ITEMS = len(CAMERAS) * (3 + DAYS * ROWS_A_DAY + 2) + 1 + LISTED + sum(CHAINS.values()) + RECORDS + ACTS
 """All items, a run once in each of its months."""
