@@ -1,7 +1,8 @@
 """Forecasts tried on days that are known: how wrong each model was, and how wide its intervals must be. Pure.
 
-At several days of the past only what was known then is forecast from, and compared with what came. The model in use is the one that was least
-wrong; its errors of the past, in units of how much a camera moves, are the width of its intervals from now on (split conformal intervals).
+At several days of the past only what was known then is forecast from, and compared with what came. The model in use is the one that was
+least wrong; its errors of the past, in units of how much a camera moves, are the width of its intervals from now on (split conformal
+intervals).
 """
 
 from __future__ import annotations
@@ -85,11 +86,14 @@ def backtest(history: History, horizon: int, *, origins: int = 6, models: Mappin
             wrong = np.abs(forecast - truth)
             errors[name].append((float(np.nansum(wrong)), int((~np.isnan(wrong)).sum())))
             scores[name].append(_scores(forecast, truth, moves))
-    tried = {
-        name: Tried(sum(e for e, _ in each) / max(1, sum(n for _, n in each)), sum(n for _, n in each)) for name, each in errors.items()
-    }
+    tried = {name: _tried(each) for name, each in errors.items()}
     best = min(tried, key=lambda name: tried[name].error_bytes)
     return Backtest(tried, best, _widths(scores[best], horizon))
+
+
+def _tried(errors: Sequence[tuple[float, int]]) -> Tried:
+    camera_days = sum(count for _, count in errors)
+    return Tried(sum(error for error, _ in errors) / max(1, camera_days), camera_days)
 
 
 def forecast(history: History, horizon: int, tried: Backtest, models: Mapping[str, CameraModel] = MODELS) -> tuple[Floats, Floats]:
@@ -121,7 +125,7 @@ def _origins(history: History, horizon: int, origins: int) -> Sequence[int]:
     last = history.days - horizon
     if last < LEAST_DAYS:
         raise BadInput(f"{history.days} days of history: to try a forecast of {horizon} days takes {LEAST_DAYS + horizon}")
-    return [cut for cut in range(last, LEAST_DAYS - 1, -STEP_DAYS)][:origins]
+    return list(range(last, LEAST_DAYS - 1, -STEP_DAYS))[:origins]
 
 
 def _scores(forecast: Floats, truth: NDArray[np.float32], moves: Floats) -> Floats:

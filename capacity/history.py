@@ -45,7 +45,7 @@ class History:
     @property
     def days(self) -> int:
         """How many days there are."""
-        return self.recorded_bytes.shape[1]
+        return int(self.recorded_bytes.shape[1])
 
     @property
     def end(self) -> date:

@@ -1,7 +1,8 @@
 """What each camera will record a day: its level of late, the week of its kind, and the year of its kind. Pure.
 
-A camera's days are noisy and its kind's are not: the level is its own (late days count more, days with outages do not), weekday and season are
-those all cameras of its kind share. Against it stand the naive forecast (the last day again) and the seasonal naive (the last week again).
+A camera's days are noisy and its kind's are not: the level is its own (late days count more, days with outages do not), weekday and
+season are those all cameras of its kind share. Against it stand the naive forecast (the last day again) and the seasonal naive (the last
+week again).
 """
 
 from __future__ import annotations

@@ -164,4 +164,4 @@ def _at(errors: Floats, day: int) -> Floats:
     found = errors[~np.isnan(errors[:, reached]), reached]
     if not found.size:
         return np.array([-0.5, -0.2, 0.0, 0.2, 0.5])
-    return np.quantile(found, QUANTILES) * np.sqrt((day + 1) / (reached + 1))
+    return np.asarray(np.quantile(found, QUANTILES) * np.sqrt((day + 1) / (reached + 1)))

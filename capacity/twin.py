@@ -1,7 +1,7 @@
 """A digital twin: years of cameras nobody fitted, to test forecasts against a truth. Pure; the same seed is the same province.
 
-What is in it: kinds of cameras with bitrates of their own, weekdays and weekends, a year's season (long nights cost bits), slow drift, noise that
-lasts some days, outages of hours and days, encoders that are set anew, cameras that come (evenly, and in campaigns) and go.
+What is in it: kinds of cameras with bitrates of their own, weekdays and weekends, a year's season (long nights cost bits), slow drift,
+noise that lasts some days, outages of hours and days, encoders that are set anew, cameras that come (evenly, and in campaigns) and go.
 """
 
 from __future__ import annotations
