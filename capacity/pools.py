@@ -22,6 +22,8 @@ from segments.errors import BadInput
 
 ORIGIN_STEP_DAYS = 28
 MOST_ORIGINS = 16
+_ENOUGH = 2
+"""Of so many origins at least a day ahead has tries of its own; days further ahead are reckoned from the last that has."""
 LATE_DAYS = 364
 """Cameras come and go as they did over these days."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -72,8 +74,8 @@ def forecast_pools(
     if horizon < 1:
         raise BadInput("a forecast looks a day ahead at least")
     likely = keep(history, horizon, leaves, additions=additions)
-    errors = _errors_of_the_past(history, horizon, leaves, additions, least_days)
-    widths = np.stack([_at(errors, day) for day in range(horizon)], axis=1)
+    errors, pools = _errors_of_the_past(history, horizon, leaves, additions, least_days), len(likely)
+    widths = np.stack([_width(errors, day, pools) for day in range(horizon)], axis=1)
     return [PoolForecast(pool, history.end, line, line[None] * np.exp(widths)) for pool, line in sorted(likely.items())]
 
 
@@ -155,13 +157,18 @@ def _truth(history: History, leaves: Leaves) -> Mapping[str, Floats]:
     return {pool: kept[[place[0] == pool for place in places]].sum(axis=0) for pool in dict.fromkeys(pools)}
 
 
-def _at(errors: Floats, day: int) -> Floats:
-    """The quantiles of errors so many days ahead; where few tries reach so far, those of the last day that enough reached, and wider."""
-    enough = max(1, min(30, len(errors)))
+def _width(errors: Floats, day: int, pools: int) -> Floats:
+    """How far (logarithm) each of `QUANTILES` lies from the likely value so many days ahead.
+
+    To both sides alike, as the errors of the few origins there are lie to one side by chance; and wider by one over the root of their number.
+    """
     reached = day
-    while reached > 0 and (~np.isnan(errors[:, reached])).sum() < enough:
+    while reached > 0 and (~np.isnan(errors[:, reached])).sum() < _ENOUGH * pools:
         reached -= 1
-    found = errors[~np.isnan(errors[:, reached]), reached]
+    found = np.abs(errors[~np.isnan(errors[:, reached]), reached])
     if not found.size:
-        return np.array([-0.5, -0.2, 0.0, 0.2, 0.5])
-    return np.asarray(np.quantile(found, QUANTILES) * np.sqrt((day + 1) / (reached + 1)))
+        half, most = 0.2, 0.5  # nothing was tried yet: say that little is known
+    else:
+        few = 1 + 1 / np.sqrt(found.size / pools)
+        half, most = np.quantile(found, (0.5, 0.9)) * few * np.sqrt((day + 1) / (reached + 1))
+    return np.array([-most, -half, 0.0, half, most])
