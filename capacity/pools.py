@@ -160,7 +160,8 @@ def _truth(history: History, leaves: Leaves) -> Mapping[str, Floats]:
 def _width(errors: Floats, day: int, pools: int) -> Floats:
     """How far (logarithm) each of `QUANTILES` lies from the likely value so many days ahead.
 
-    To both sides alike, as the errors of the few origins there are lie to one side by chance; and wider by one over the root of their number.
+    To both sides alike, as the errors of the few origins there are lie to one side by chance; and wider by one over the root of how many
+    there are.
     """
     reached = day
     while reached > 0 and (~np.isnan(errors[:, reached])).sum() < _ENOUGH * pools:
