@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from deploy.settings import Settings
 from deploy.wiring import Stores
-from playback.register import ChainRegister
+from playback.register import AuditIndex, ChainRegister
 from playback.sensitive.acting import done
 from segments.access import Subject
 from segments.audit import Act, Action
 from segments.clock import SystemClock
+from segments.model import Span
 
 T = TypeVar("T")
 
@@ -21,7 +22,23 @@ async def registered(settings: Settings, stores: Stores, person: str, what: str,
     clock = SystemClock()
     register = ChainRegister(stores.index, f"command.{settings.node_name}", clock)
     try:
-        who = Subject(f"command:{person}", person)
-        return await done(register, Act(clock.now_us(), who, Action.CHANGE, what, reason=reason, source="command line"), work)
+        return await done(register, act_of_command(person, Action.CHANGE, what, reason=reason), work)
+    finally:
+        await register.close()
+
+
+def act_of_command(
+    person: str, action: Action, what: str, *, cameras: Sequence[str] = (), span: Span | None = None, reason: str = ""
+) -> Act:
+    """What somebody does on the command line, now."""
+    who = Subject(f"command:{person}", person)
+    return Act(SystemClock().now_us(), who, action, what, tuple(cameras), span, reason, "command line")
+
+
+async def registered_act(settings: Settings, index: AuditIndex, act: Act, work: Callable[[], Awaitable[T]]) -> T:
+    """Does what an act says, as `registered` does."""
+    register = ChainRegister(index, f"command.{settings.node_name}", SystemClock())
+    try:
+        return await done(register, act, work)
     finally:
         await register.close()

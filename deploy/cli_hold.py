@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from deploy.cli_acts import act_of_command, registered_act
 from deploy.cli_frame import (
     By,
     Config,
@@ -34,8 +35,10 @@ from retention.hold_values import hold_json, known_json, lifting_json, placed_js
 from retention.holds import HoldOrder, Lifting, Placed, approve_lift, extend, lift, place
 from retention.rules import read_rules
 from retention.signed import Signed
+from segments.audit import Act, Action
 from segments.clock import SystemClock
 from segments.hold import FOR_EVER_US, HOLDS, HoldAtSite, hold_of
+from segments.model import Span
 
 T = TypeVar("T")
 
@@ -75,7 +78,9 @@ def place_(
         )
     )
     now_us = SystemClock().now_us()
-    _end_with(_with_sites(settings, lambda stores, sites: place(order, index=stores.index, now_us=now_us, sites=sites)), json)
+    span = Span(order.start_us, order.end_us)
+    act = act_of_command(order.by, Action.HOLD, f"placed hold for {case}", cameras=order.cameras, span=span, reason=reason)
+    _end_with(_with_sites(settings, lambda stores, sites: place(order, index=stores.index, now_us=now_us, sites=sites), act), json)
 
 
 @app.command("extend")
@@ -94,7 +99,11 @@ def extend_(
     end_us = guarded(lambda: FOR_EVER_US if to == "never" else moment_us(to)) if to else None
     again = guarded(lambda: day_of_text(review)) if review else None
     _end_with(
-        _with_sites(settings, lambda stores, sites: extend(hold, signed, index=stores.index, end_us=end_us, review=again, sites=sites)),
+        _with_sites(
+            settings,
+            lambda stores, sites: extend(hold, signed, index=stores.index, end_us=end_us, review=again, sites=sites),
+            act_of_command(signed.by, Action.HOLD, f"extended hold {hold}", reason=reason),
+        ),
         json,
     )
 
@@ -142,7 +151,8 @@ def lift_(hold: HoldId, reason: Reason, by: By = "", yes: Yes = False, json: Jso
     settings = settings_of(config)
     signed = guarded(lambda: Signed(name_of(by), reason, SystemClock().now_us()))
     must_confirm(f"Lift hold {hold}? What it alone keeps, and is due, is deleted then.", yes=yes)
-    lifting = _with_sites(settings, lambda stores, sites: lift(hold, signed, index=stores.index, sites=sites))
+    act = act_of_command(signed.by, Action.HOLD, f"lifted hold {hold}", reason=reason)
+    lifting = _with_sites(settings, lambda stores, sites: lift(hold, signed, index=stores.index, sites=sites), act)
     if json:
         print_json(lifting_json(lifting))
     elif lifting.waits_for_approval:
@@ -159,7 +169,8 @@ def approve(hold: HoldId, by: By = "", yes: Yes = False, json: Json = False, con
     person = guarded(lambda: name_of(by))
     must_confirm(f"Lift hold {hold}? What it alone keeps, and is due, is deleted then.", yes=yes)
     now_us = SystemClock().now_us()
-    lifted = _with_sites(settings, lambda stores, sites: approve_lift(hold, by=person, index=stores.index, now_us=now_us, sites=sites))
+    act = act_of_command(person, Action.HOLD, f"approved the lifting of hold {hold}")
+    lifted = _with_sites(settings, lambda stores, sites: approve_lift(hold, by=person, index=stores.index, now_us=now_us, sites=sites), act)
     if json:
         print_json(known_json(lifted.hold, lifted.sites))
     else:
@@ -191,11 +202,13 @@ def _print_lifted(lifting: Lifting) -> None:
     print_sites(lifting.sites)
 
 
-def _with_sites(settings: Settings, work: Callable[[Stores, HoldSites], Awaitable[T]]) -> T:
-    """Runs work on the opened index and pools, and with the other sites."""
+def _with_sites(settings: Settings, work: Callable[[Stores, HoldSites], Awaitable[T]], act: Act | None = None) -> T:
+    """Runs work on the opened index and pools, and with the other sites; the register knows of it first, if it is an act."""
 
     async def whole(stores: Stores) -> T:
         async with other_sites(settings, stores.index, SystemClock()) as others:
-            return await work(stores, others.sites)
+            if act is None:
+                return await work(stores, others.sites)
+            return await registered_act(settings, stores.index, act, lambda: work(stores, others.sites))
 
     return with_stores(settings, whole)

@@ -50,7 +50,7 @@ class ActView(BaseModel):
     start: str | None = Field(alias="from", json_schema_extra=_TIME, description="Of the footage it was about")
     end: str | None = Field(alias="to", json_schema_extra=_TIME)
     reason: str
-    source: str = Field(description="Address the request came from; `cli`: the command line")
+    source: str = Field(description="Address the request came from; or `command line`")
     outcome: Outcome
     detail: str
 

@@ -140,3 +140,19 @@ def test_wrong_input_is_refused(keepsight: Keepsight, words: tuple[str, ...], sa
     """With a sentence, and no hold."""
     assert said in keepsight.refused("hold", "place", "--case", "c", "--from", START, "--reason", "r", *words, code=2)
     assert keepsight.json("hold", "list") == []
+
+
+def test_what_a_command_does_to_holds_is_in_the_register(keepsight: Keepsight) -> None:
+    """Who, for what and why, from the command line; what failed says so."""
+    hold = place(keepsight)
+    keepsight.json("hold", "lift", hold, "--reason", "over", "--by", "Li", "--yes")
+    keepsight("hold", "lift", "none", "--reason", "over", "--yes", code=2)
+    acts = keepsight.json("audit", "search")
+    assert [(act["action"], act["outcome"], act["source"]) for act in acts] == [
+        *[("hold", "done", "command line")] * 3,
+        ("hold", "failed", "command line"),
+    ]
+    assert acts[0]["cameras"] == ["gate"]
+    assert acts[1]["what"] == f"lifted hold {hold}"
+    assert acts[1]["name"] == "Li"
+    assert acts[1]["who"].startswith("command:")

@@ -40,6 +40,7 @@ async def test_all_but_footage_comes_back(site: Site) -> None:
         "passwords": len(whole_index.CAMERAS),
         "records": whole_index.RECORDS,
         "receipts": sum(whole_index.CHAINS.values()),
+        "acts": whole_index.ACTS,
     }
 
 
