@@ -152,7 +152,7 @@ def _show(lines: list[Line], *, json: bool) -> None:
     table = Table("at", "who", "unit", "did", "cameras", "of", "reason", "outcome", "from")
     for line in lines:
         said = act_values(line)
-        of = f"{said['from']} to {said['to']}" if said["from"] else ""
+        of = f"{said['from']} to {said['to'] or 'any time'}" if said["from"] else ""
         name = f"{said['name']} ({said['who']})" if said["name"] else said["who"]
         did = f"{said['action']}: {said['what']}"
         table.add_row(said["at"], name, said["unit"], did, " ".join(said["cameras"]), of, said["reason"], said["outcome"], said["source"])

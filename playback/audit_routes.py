@@ -20,6 +20,7 @@ from segments.audit_line import AuditPlace, Line
 from segments.audit_search import Wanted, found, who_saw
 from segments.clock import US_PER_DAY, iso
 from segments.errors import BadInput, NotFound
+from segments.hold import FOR_EVER_US
 from segments.model import Span
 
 router = APIRouter()
@@ -48,7 +49,7 @@ class ActView(BaseModel):
     what: str
     cameras: list[str]
     start: str | None = Field(alias="from", json_schema_extra=_TIME, description="Of the footage it was about")
-    end: str | None = Field(alias="to", json_schema_extra=_TIME)
+    end: str | None = Field(alias="to", json_schema_extra=_TIME, description="Null without a time, or without an end")
     reason: str
     source: str = Field(description="Address the request came from; or `command line`")
     outcome: Outcome
@@ -184,7 +185,7 @@ def act_values(line: Line) -> dict[str, Any]:
         "what": act.what,
         "cameras": list(act.cameras),
         "from": iso(act.span.start_us) if act.span else None,
-        "to": iso(act.span.end_us) if act.span else None,
+        "to": iso(act.span.end_us) if act.span and act.span.end_us < FOR_EVER_US else None,
         "reason": act.reason,
         "source": act.source,
         "outcome": act.outcome,

@@ -8,6 +8,7 @@ from segments.access import Role, Scope, Subject, Verb
 from segments.audit import Action, Outcome
 from segments.audit_line import lines_behind
 from segments.clock import US_PER_S
+from segments.hold import FOR_EVER_US
 from segments.model import Span
 from tests.api import Api, asked
 from tests.audit_builders import LI, an_act
@@ -102,3 +103,11 @@ async def test_chains_are_given_as_they_are_stored() -> None:
     stored = (await api.index.audit_chain("api.a")).items
     assert [line["text"] for line in page["lines"]] == [line.text for line in stored[:4]]
     assert (await api.get("audit/chains/none")).status_code == 404
+
+
+async def test_an_act_without_an_end_is_shown() -> None:
+    """As a hold for ever has none."""
+    api = Api()
+    await api.index.put_audit(lines_behind("api.a", None, [an_act(action=Action.HOLD, span=Span(NOON_US, FOR_EVER_US))]))
+    (act,) = (await api.get("audit")).json()["acts"]
+    assert (act["from"], act["to"]) == ("2026-03-14T12:00:00.000Z", None)
