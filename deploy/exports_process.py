@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from importlib.metadata import version
 
-from deploy.api_access import access_of, identity_for
+from deploy.api_access import open_access
 from deploy.configured_program import run_configured
 from deploy.export_jobs import Room, empty_work_folder, font_of, open_exports, zone_of
 from deploy.ffmpeg import Ffmpeg, find_ffmpeg
@@ -17,6 +17,7 @@ from deploy.safety import refuse_unsafe
 from deploy.settings import Settings
 from deploy.tls import trust_in_nodes
 from deploy.wiring import Stores, internal_key, open_stores
+from playback.access import Access
 from playback.elsewhere import Elsewhere, Nowhere
 from playback.exports.job import Job
 from playback.exports.make import ExportMaker
@@ -43,7 +44,11 @@ async def run_exports(settings: Settings) -> None:
     await refuse_unsafe(settings)
     clock = SystemClock()
     connect = partial(LiveClient, key=internal_key(settings), tls=trust_in_nodes(settings))
-    async with open_stores(settings) as stores, open_peers(settings, clock) as peers:
+    async with (
+        open_stores(settings) as stores,
+        open_peers(settings, clock) as peers,
+        open_access(settings, stores.index, clock) as who,
+    ):
         with open_exports(settings, stores.index, clock) as exports:
             if exports is None:
                 raise StartRefused(
@@ -52,12 +57,14 @@ async def run_exports(settings: Settings) -> None:
             live = LivePlaces(stores.index, connect, clock)
             others = PeerElsewhere(but_namesakes(peers, stores.index, clock), clock) if peers else Nowhere()
             try:
-                await _work(settings, stores, exports, live, others, clock)
+                await _work(settings, stores, exports, live, others, clock, who.access)
             finally:
                 await live.close()
 
 
-async def _work(settings: Settings, stores: Stores, exports: Exports, live: LivePlaces, others: Elsewhere, clock: SystemClock) -> None:
+async def _work(
+    settings: Settings, stores: Stores, exports: Exports, live: LivePlaces, others: Elsewhere, clock: SystemClock, access: Access
+) -> None:
     services = Services(
         index=stores.index,
         pools=stores.pools,
@@ -71,7 +78,6 @@ async def _work(settings: Settings, stores: Stores, exports: Exports, live: Live
     own = settings.exports
     folder = empty_work_folder(settings)
     transcoder = Ffmpeg(find_ffmpeg(own.ffmpeg), own.threads, font_of(settings), zone_of(settings), folder, own.max_result_bytes)
-    access = access_of(settings, identity_for(settings, stores.index, clock))
     maker = ExportMaker(services, access, transcoder, Room(settings), f"keepsight {version('keepsight')}")
 
     def writer(job: Job) -> ResultWriter:

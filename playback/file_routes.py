@@ -40,7 +40,6 @@ router = APIRouter()
 MAX_LIST_US = 7 * US_PER_DAY
 """Longest span of a list: 10,000 segments of a minute."""
 
-_BEFORE = [*needs(Verb.EXPORT), COSTLY]
 _BY_LINK = [*needs(Verb.EXPORT, MP4), COSTLY]
 _SEARCH = [*needs(Verb.EXPORT, action=Action.SEARCH), COSTLY]
 _HEADERS = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
@@ -139,9 +138,9 @@ def _gap(gap: Gap) -> dict[str, object]:
 # --- one file --------------------------------------------------------------------------------------------------------
 
 
-@router.get("/cameras/{camera}/footage.json", dependencies=_BEFORE, responses={200: {"model": Manifest}, **described(404, 429, 502, 503)})
+@router.get("/cameras/{camera}/footage.json", dependencies=_SEARCH, responses={200: {"model": Manifest}, **described(404, 429, 502, 503)})
 async def file_manifest(request: Request, services: Given, asked: AskedFile) -> Response:
-    """The manifest of a file: what it is made of, and which second of it shows which moment."""
+    """The manifest of a file: what it is made of, and which second of it shows which moment. A search: it shows no picture."""
     found, part = await _chosen(services, asked)
     laid = await _layouts(request).of(services, part)
     gaps = [gap for gap in await gaps_of(services, asked.camera, asked.span, found.rows) if _touches(gap, part.wall)]

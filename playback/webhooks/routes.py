@@ -1,14 +1,14 @@
-"""`/webhooks`: who is told of what; for administrators. A secret is shown once, when it is made."""
+"""`/webhooks`: who is told of what; for administrators. A secret is shown once, when it is made. The rule writes changes down."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from playback.access import Asker, needs
 from playback.problems import described
-from playback.services import Given, Services
+from playback.services import Given
 from playback.webhooks.orders import (
     WebhookOrder,
     drop_letter,
@@ -36,7 +36,6 @@ from playback.webhooks.views import (
     webhook_view,
 )
 from segments.access import Subject, Verb
-from segments.audit import Act, Action
 from segments.errors import NotFound
 
 router = APIRouter(tags=["webhooks"])
@@ -66,11 +65,10 @@ Own = Annotated[Webhook, Depends(_own)]
 
 
 @router.post("/webhooks", status_code=201, dependencies=_ADMINISTER, responses=described(400, 404, 409))
-async def add_webhook(request: Request, services: Given, means: Told, asker: Asker, wanted: WebhookWanted) -> WebhookMade:
+async def add_webhook(means: Told, asker: Asker, wanted: WebhookWanted) -> WebhookMade:
     """Register an address for events from now on. The secret that signs them is in this answer and nowhere else."""
     order = WebhookOrder(wanted.url, wanted.chosen(), asker.id, wanted.scope.scope(), asker.scope, wanted.note)
     means.reach.checked(order.url)
-    await _noted(request, services, asker, "made a webhook")
     webhook, secret = await make_webhook(order, means)
     return WebhookMade(**(await _view(webhook, means)).model_dump(), secret=secret)
 
@@ -88,9 +86,8 @@ async def webhook(means: Told, one: Own) -> WebhookView:
 
 
 @router.delete("/webhooks/{webhook}", status_code=204, dependencies=_ADMINISTER, responses=described(404, 409))
-async def delete_webhook(request: Request, services: Given, means: Told, asker: Asker, one: Own) -> None:
+async def delete_webhook(means: Told, one: Own) -> None:
     """Remove a webhook with its secrets and dead letters: it is told nothing more."""
-    await _noted(request, services, asker, f"removed webhook {one.id}")
     await remove_webhook(one.id, means)
 
 
@@ -101,17 +98,15 @@ async def test_webhook(means: Told, one: Own) -> SentView:
 
 
 @router.post("/webhooks/{webhook}/secret", dependencies=_ADMINISTER, responses=described(404, 409))
-async def new_secret(request: Request, services: Given, means: Told, asker: Asker, one: Own) -> WebhookMade:
+async def new_secret(means: Told, one: Own) -> WebhookMade:
     """Make another secret. For a day messages carry a signature of each, so that the receiver has the time to change."""
-    await _noted(request, services, asker, f"replaced the secret of webhook {one.id}")
     changed, secret = await replace_secret(one.id, means)
     return WebhookMade(**(await _view(changed, means)).model_dump(), secret=secret)
 
 
 @router.post("/webhooks/{webhook}/resumption", dependencies=_ADMINISTER, responses=described(404, 409))
-async def resume_webhook(request: Request, services: Given, means: Told, asker: Asker, one: Own) -> WebhookView:
+async def resume_webhook(means: Told, one: Own) -> WebhookView:
     """Tell a paused webhook again, beginning with what it was not told, of the last week at most."""
-    await _noted(request, services, asker, f"resumed webhook {one.id}")
     return await _view(await resume(one.id, means), means)
 
 
@@ -129,17 +124,10 @@ async def retry_dead_letter(means: Told, one: Own, message: LetterId) -> SentVie
 
 
 @router.delete("/webhooks/{webhook}/dead/{message}", status_code=204, dependencies=_ADMINISTER, responses=described(404, 409))
-async def drop_dead_letter(request: Request, services: Given, means: Told, asker: Asker, one: Own, message: LetterId) -> None:
+async def drop_dead_letter(means: Told, one: Own, message: LetterId) -> None:
     """Forget a dead letter."""
-    await _noted(request, services, asker, f"dropped dead letter {message} of webhook {one.id}")
     await drop_letter(one.id, message, means)
 
 
 async def _view(webhook: Webhook, means: Means) -> WebhookView:
     return webhook_view(webhook, await read_standing(means.index, webhook.id), await read_letters(means.index, webhook.id))
-
-
-async def _noted(request: Request, services: Services, who: Subject, what: str) -> None:
-    """Writes a change down before it is made."""
-    source = request.client.host if request.client else ""
-    await services.register.write(Act(services.clock.now_us(), who, Action.CHANGE, what, source=source))

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from playback.access import Rule, needs
 from playback.acts import BY_THE_GATE
-from playback.consents import Consents, NeedsConsent, NoConsents
+from playback.consents import NeedsConsent, NoConsents
 from segments.access import Subject, Verb
 from segments.audit import Act, Action, Outcome
 from segments.clock import day_of
@@ -96,11 +96,17 @@ def silent(app: FastAPI) -> Sequence[str]:
     return [f"{method} {path}" for method, path, rule in routes(app) if rule.verb not in TRIVIAL and rule.action(method) is None]
 
 
-async def shown(api: Api, app: FastAPI, consents: Consents) -> AsyncIterator[str]:
+def client_of(app: FastAPI) -> httpx2.AsyncClient:
+    """Asks an application that has routes of the test's own."""
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://keepsight/api/v1/")
+
+
+async def shown(api: Api, app: FastAPI) -> AsyncIterator[str]:
     """Routes that hand out footage of eight seconds."""
     rows = (await api.index.rows("gate", day_of(NOON_US))).items
     values = {"start_us": str(rows[0].start_us), "run": rows[0].run, "counter": str(rows[0].counter)}
-    async with api.client(consents=consents) as client:
+    async with client_of(app) as client:
         for method, path, rule in routes(app):
             if rule.action(method) in BY_THE_GATE and method in ("GET", "HEAD"):
                 params = asked(1, 5) | {"at": asked(0, 3)["to"]}
@@ -119,6 +125,8 @@ def test_every_route_has_its_action() -> None:
         "GET /cameras/{camera}/hls/media.m3u8": Action.VIEW,
         "GET /cameras/{camera}/snapshot.jpg": Action.VIEW,
         "GET /cameras/{camera}/footage.mp4": Action.EXPORT,
+        "GET /cameras/{camera}/footage": Action.SEARCH,
+        "GET /cameras/{camera}/footage.json": Action.SEARCH,
         "POST /holds": Action.HOLD,
         "POST /holds/{hold}/lifting": Action.HOLD,
         "POST /holds/{hold}/approval": Action.HOLD,
@@ -162,21 +170,37 @@ async def test_no_footage_passes_beside_the_gate(clips: Clips) -> None:
     api = Api()
     await api.index.add_camera(a_camera())
     await recorded(api.index, api.objects, clips.get(seconds=8), Take(start_us=NOON_US, segment_s=3))
-    assert len([route async for route in shown(api, api.app(), NoConsents())]) >= 8
-    assert [route async for route in shown(api, api.app(), NobodyConsents())] == ["GET /api/v1/cameras/{camera}/footage.json"]
+    assert len([route async for route in shown(api, api.app(consents=NoConsents()))]) >= 8
+    app = api.app(consents=NobodyConsents())
+    assert [route async for route in shown(api, app)] == []
+    app.add_api_route("/api/v1/cameras/{camera}/leak", leak, dependencies=needs(Verb.VIEW))
+    assert [route async for route in shown(api, app)] == ["GET /api/v1/cameras/{camera}/leak"], "the negative control"
+
+
+async def leak() -> str:
+    """A route of footage that forgets the gate."""
+    return "footage"
+
+
+async def test_what_a_file_is_made_of_is_a_search(clips: Clips) -> None:
+    """List and manifest say times, causes and hashes, and show no picture: no consent is needed, and the register has them as searches."""
+    api, register = Api(), Kept()
+    await api.index.add_camera(a_camera())
+    await recorded(api.index, api.objects, clips.get(seconds=8), Take(start_us=NOON_US, segment_s=3))
+    async with api.client(register=register, consents=NobodyConsents()) as client:
+        answers = [(await client.get(f"cameras/gate/{name}", params=asked(1, 5))).status_code for name in ("footage", "footage.json")]
+        assert (await client.get("cameras/gate/footage.mp4", params=asked(1, 5))).status_code == 403
+    assert answers == [200, 200]
+    assert register.said == [(Action.SEARCH, Outcome.DONE)] * 2 + [(Action.EXPORT, Outcome.REFUSED)]
+    assert all(act.cameras == ("gate",) and act.span for act in register.acts)
 
 
 async def test_what_passes_beside_the_gate_is_seen_and_written_down() -> None:
-    """The negative control: a route of footage that forgets the gate is found, and even so leaves an act before it answers."""
+    """A route of footage that forgets the gate leaves an act all the same, before it answers."""
     api, register = Api(), Kept()
     app = api.app(register=register, consents=NobodyConsents())
-
-    async def leak() -> str:
-        return "footage"
-
     app.add_api_route("/api/v1/leak", leak, dependencies=needs(Verb.VIEW))
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://keepsight/api/v1/") as client:
+    async with client_of(app) as client:
         assert (await client.get("leak")).status_code == 200
         assert register.said == [(Action.VIEW, Outcome.DONE)]
         register.away = True

@@ -9,7 +9,9 @@ import pytest
 from playback.webhooks.attempts import Answer
 from playback.webhooks.signature import verified
 from playback.webhooks.standing import DeadLetter, change_letters
+from segments.audit import Action
 from tests.api import Api
+from tests.unit.test_acts_of_routes import Kept
 from tests.webhook_site import Receiver
 
 WANTED = {
@@ -134,3 +136,21 @@ async def test_there_are_not_many_webhooks() -> None:
     async with api.client() as client:
         answers = [(await client.post("webhooks", json=WANTED)).status_code for _ in range(33)]
     assert answers == [201] * 32 + [409]
+
+
+async def test_changes_are_in_the_register_once() -> None:
+    """Made, tried, given another secret, sent again, dropped, resumed and removed: each leaves one act, a look none of a change."""
+    api, register = an_api(), Kept()
+    async with api.client(register=register) as client:
+        made = (await client.post("webhooks", json=WANTED)).json()
+        path = f"webhooks/{made['id']}"
+        await change_letters(api.index, made["id"], lambda letters: letters.plus(LETTER).plus(LETTER._replace(id="msg_" + "1" * 32)))
+        for what in ("test", "secret", "resumption", f"dead/{LETTER.id}/retry"):
+            await client.post(f"{path}/{what}")
+        await client.get(path)
+        await client.delete(f"{path}/dead/msg_{'1' * 32}")
+        await client.delete(path)
+    done = [act.what for act in register.acts if act.action is Action.CHANGE]
+    wanted = ["add webhook", "test webhook", "new secret", "resume webhook", "retry dead letter", "drop dead letter", "delete webhook"]
+    assert done == wanted
+    assert all(made["secret"] not in repr(act) for act in register.acts)
