@@ -16,6 +16,7 @@ from deploy.delivery import link_keys, pool_links
 from deploy.export_jobs import exports_beside
 from deploy.health import live_part
 from deploy.metrics.consumers import ConsumerMetrics
+from deploy.metrics.register import CountedRegister
 from deploy.metrics.requests import RequestMetrics
 from deploy.peers import open_peers
 from deploy.safety import refuse_unsafe
@@ -86,7 +87,7 @@ async def run_api(settings: Settings) -> None:
             links=pool_links(settings, stores, clock),
             link_keys=link_keys(settings),
             link_s=settings.playback.link_s,
-            register=register,
+            register=CountedRegister(watch.metrics.registry, register),
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
         ConsumerMetrics(watch.metrics.registry, services.consumers)

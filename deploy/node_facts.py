@@ -12,6 +12,7 @@ from deploy.health import told_part
 from deploy.metrics.backup import BackupMetrics
 from deploy.metrics.copies import CopyMetrics
 from deploy.metrics.node import NodeFacts, NodeMetrics, PlaceFacts, SpoolFacts
+from deploy.metrics.platforms import PlatformMetrics
 from deploy.metrics.retention import RetentionMetrics, retention_facts
 from deploy.metrics.scrub import ScrubMetrics
 from deploy.metrics.silence import WatchedEdge
@@ -58,6 +59,7 @@ def watch_node(watch: Watch, parts: NodeParts) -> None:
     scrub = ScrubMetrics(watch.metrics.registry)
     sites = SiteMetrics(watch.metrics.registry)
     copies = CopyMetrics(watch.metrics.registry, parts.clock)
+    platforms = PlatformMetrics(watch.metrics.registry, parts.clock)
 
     async def sample() -> None:
         metrics.show(await node_facts(parts))
@@ -69,6 +71,7 @@ def watch_node(watch: Watch, parts: NodeParts) -> None:
         await scrub.sample(parts.index, supervises=supervises)
         await sites.sample(parts.index, supervises=supervises)
         await copies.sample(parts.index, supervises=supervises)
+        await platforms.sample(parts.index, supervises=supervises)
 
     watch.metrics.sample_with(sample)
     watch.metrics.sample_with(sample_retention)

@@ -109,6 +109,8 @@ def _of_ours(error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     """The answer to what the framework refuses: unknown routes, wrong methods, and refused access."""
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__ is not None:  # the framework could not decode the body
+        return _of_ours(BadInput("the body cannot be read as JSON in UTF-8"))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         error.headers = {"Allow": ", ".join(_methods(request))}
     title = HTTPStatus(error.status_code).phrase

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol, cast
 from urllib.parse import unquote
 
 from fastapi import Depends, Header, HTTPException, Path, Query, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from retention.copies import NO_COPIES, Copies
 from retention.hold_sites import NO_OTHERS, HoldSites
@@ -151,11 +151,19 @@ def _day(text: object) -> date:
     return date.fromisoformat(text)
 
 
+def _text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a moment as text, like 2026-01-31T08:00:00Z")  # noqa: TRY004 - what pydantic makes a 422
+    return value
+
+
 Given = Annotated[RetentionServices, Depends(services_of)]
 By = Annotated[str, Depends(who)]
 CameraId = Annotated[str, Path(alias="camera", pattern=f"^{CAMERA_ID.pattern}$", description="Id of a camera")]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 """A day of a query or a body, as 2026-01-31."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_text)]
+"""A moment of a body, as 2026-01-31T08:00:00Z; a number, which has no zone, is none."""
 DayQuery = Annotated[Day | None, Query(description="A UTC day")]
 
 

@@ -6,9 +6,9 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from retention.asked import MAX_TEXT, Asker, Body, By, Day, Doors, Given, Reason
+from retention.asked import MAX_TEXT, Asker, Body, By, Day, Doors, Given, Moment, Reason
 from retention.hold_report import HoldSearch, listed, report
 from retention.hold_scope import check_wanted, found_hold, narrowed, touching
 from retention.hold_values import hold_json, known_json, lifting_json, placed_json, report_json
@@ -29,8 +29,8 @@ class HoldWanted(Body):
 
     case: str = Field(min_length=1, max_length=256)
     reason: str = Field(min_length=1, max_length=MAX_TEXT)
-    start: AwareDatetime = Field(alias="from")
-    end: AwareDatetime | None = Field(None, alias="to")
+    start: Moment = Field(alias="from")
+    end: Moment | None = Field(None, alias="to")
     cameras: list[_Camera] = Field(default_factory=list, max_length=20_000)
     areas: list[_Area] = Field(default_factory=list, max_length=1_000)
     review: Day | None = None
@@ -39,7 +39,7 @@ class HoldWanted(Body):
 class Extension(Reason):
     """A later end (`to`), another review date, or both."""
 
-    end: AwareDatetime | None = Field(None, alias="to")
+    end: Moment | None = Field(None, alias="to")
     review: Day | None = None
 
 

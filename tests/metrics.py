@@ -9,11 +9,14 @@ from prometheus_client import generate_latest
 
 from deploy.health import Health
 from deploy.metrics.backup import BackupMetrics
+from deploy.metrics.consumers import ConsumerMetrics
 from deploy.metrics.copies import CopyMetrics
 from deploy.metrics.machine import MachineMetrics
 from deploy.metrics.node import NodeMetrics
+from deploy.metrics.platforms import PlatformMetrics
 from deploy.metrics.probes import PoolProbes
 from deploy.metrics.program import ProgramMetrics
+from deploy.metrics.register import CountedRegister
 from deploy.metrics.requests import RequestMetrics
 from deploy.metrics.retention import RetentionMetrics
 from deploy.metrics.scrub import ScrubMetrics
@@ -21,7 +24,12 @@ from deploy.metrics.sites import SiteMetrics
 from deploy.metrics.stores import StoreMetrics
 from deploy.monitored import monitored
 from deploy.settings import Settings
+from playback.consumers.accounts import Consumers
+from playback.consumers.allowance import UNLIMITED
+from playback.consumers.metering import Metering
+from segments.audit import NoRegister
 from segments.clock import SystemClock
+from segments.stores.memory_index import MemoryIndex
 from segments.stores.memory_objects import MemoryObjects
 
 _TYPED = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
@@ -42,6 +50,7 @@ def node_program() -> ProgramMetrics:
     SiteMetrics(program.registry)
     CopyMetrics(program.registry, clock)
     BackupMetrics(program.registry, Settings())
+    PlatformMetrics(program.registry, clock)
     PoolProbes(program.registry, Settings(), {"main": MemoryObjects()}, clock)
     _all_programs(program)
     return program
@@ -53,6 +62,9 @@ def api_program() -> ProgramMetrics:
     program = ProgramMetrics("api")
     StoreMetrics(program.registry, clock)
     RequestMetrics(program.registry, clock)
+    index = MemoryIndex()
+    ConsumerMetrics(program.registry, Consumers(index, clock, UNLIMITED, Metering(index, clock)))
+    CountedRegister(program.registry, NoRegister())
     _all_programs(program)
     return program
 

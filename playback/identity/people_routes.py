@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from playback.access import Asker, needs
+from playback.asked import Moment
 from playback.identity.api_keys import KeyOrder
 from playback.identity.noted import noted
 from playback.identity.session_routes import Known
@@ -16,7 +17,6 @@ from playback.identity.views import Body, KeyView, Password, ScopeView, Text, Us
 from playback.problems import described
 from segments.access import Role, Subject, Verb
 from segments.audit import Action
-from segments.clock import from_datetime
 
 router = APIRouter()
 
@@ -59,7 +59,7 @@ class KeyWanted(Body):
     unit: Text = ""
     roles: list[Role] = Field(max_length=6)
     scope: ScopeView = ScopeView()
-    ends: AwareDatetime
+    ends: Moment
 
 
 class NewKeyView(KeyView):
@@ -128,7 +128,7 @@ async def api_keys(identity: Known) -> list[KeyView]:
 @router.post("/api-keys", dependencies=_ADMINISTERS, status_code=201, responses=described(400))
 async def add_key(request: Request, asker: Asker, identity: Known, wanted: KeyWanted) -> NewKeyView:
     """Makes a key. Its text is in this answer and nowhere else."""
-    order = KeyOrder(wanted.name, wanted.unit, frozenset(wanted.roles), wanted.scope.scope, from_datetime(wanted.ends), _name(asker))
+    order = KeyOrder(wanted.name, wanted.unit, frozenset(wanted.roles), wanted.scope.scope, wanted.ends, _name(asker))
     await noted(request, asker, Action.CHANGE, f"makes an API key for {wanted.name}")
     key, text = await identity.keys.add(order)
     return NewKeyView(**key_view(key).model_dump(), key=text)

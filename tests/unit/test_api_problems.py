@@ -98,6 +98,15 @@ async def test_errors_of_the_ports_keep_their_meaning(error: KeepsightError, sta
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
+@pytest.mark.parametrize("body", [b'{"from": "\xff"}', b"[" * 100_000], ids=["no UTF-8", "too deep"])
+async def test_a_body_that_cannot_be_read_is_bad_input(body: bytes) -> None:
+    """Bytes that are no text, and JSON that no parser goes into, are refused as any other input is."""
+    async with Api().client() as client:
+        answer = await client.post("cameras/gate/links", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "body" in str(check_problem(answer)["detail"])
+
+
 async def test_a_fault_of_ours_tells_nothing_of_itself() -> None:
     """500 is a problem too, without what went wrong inside."""
 
