@@ -248,7 +248,7 @@ export class Actions {
   private showStill(at: number, codec: string): void {
     this.player.close();
     this.shown = at;
-    this.store.set({ failure: { title: say("unsupported", { codec }), detail: "", still: true }, playing: false, waiting: false });
+    this.store.set({ failure: { title: say("unsupported", { codec }), detail: "", undecodable: true }, playing: false, waiting: false });
     this.address(at);
   }
 

@@ -151,6 +151,9 @@ export class Api {
     await this.send("DELETE", `${BASE}/session`).catch(() => null); // it may have ended by itself
   }
 
+  /** Where somebody who came from the identity provider ends the session there, too. */
+  readonly farewellAddress = `${BASE}/sign-in/farewell`;
+
   get providerAddress(): string {
     return `${BASE}/sign-in?${new URLSearchParams({ next: "/" + location.hash })}`;
   }

@@ -26,6 +26,12 @@ export class ExportBox extends ListBox<Export> {
     super("export-box", "exports", "noExports");
   }
 
+  /** Opens it with what makes a film that every browser plays. */
+  openAsH264(): void {
+    this.h264.checked = true;
+    this.open();
+  }
+
   protected load(): Promise<readonly Export[]> {
     return this.sources.api.exports();
   }

@@ -55,7 +55,7 @@ function playerEvents(store: PageStore, api: Api, actions: () => Actions, need: 
       if (helps(problem) && chosen !== null) need.ask({ camera: chosen, ...actions().window, action: "view", problem }, () => actions().retry());
       const title = kind === "unsupported" ? say("noMediaSource") : kind === "codecs" ? say("unsupported", { codec: "H.265" }) : say("failed");
       const detail = problem ? [problem.message, problem.detail].filter(Boolean).join(": ") : "";
-      store.set({ failure: { title, detail, retry: kind === "network" || kind === "media" }, waiting: false });
+      store.set({ failure: { title, detail, retry: kind === "network" || kind === "media", undecodable: kind === "codecs" }, waiting: false });
     },
   };
 }
@@ -95,8 +95,8 @@ function start(): void {
     followAddress();
   };
   const signInBox = new SignInBox(() => api, known);
-  stage.show(actions, api);
-  const doors = { exports: () => exportBox.open(), consents: () => consentBox.open(), signOut: () => void api.signOut().then(() => location.reload()) };
+  stage.show(actions, api, () => exportBox.openAsH264());
+  const doors = { exports: () => exportBox.open(), consents: () => consentBox.open(), signOut: () => void signOut(store, api) };
   document.body.append(
     new TopBar(store, actions, doors).element,
     new CameraList(store, actions, polling).element,
@@ -116,6 +116,14 @@ function start(): void {
     if (actions.shown === null && parseRoute(location.hash)?.at === undefined) actions.showDay(serviceNow(store.now));
   });
   followAddress();
+}
+
+/** Ends the session here, and the provider's if it came from there; nothing seen stays on the page. */
+async function signOut(store: PageStore, api: Api): Promise<void> {
+  const foreign = store.now.me?.id.startsWith("oidc:");
+  await api.signOut();
+  if (foreign) location.assign(api.farewellAddress);
+  else location.reload();
 }
 
 /** Without a moment a group begins so long ago: all of it is indexed, and nobody waits at the live edge. */

@@ -25,7 +25,7 @@ export class Stage {
   }
 
   /** Shows the state from here on; clicking the picture plays and pauses, twice fills the screen. */
-  show(actions: Actions, api: Api): void {
+  show(actions: Actions, api: Api, exportH264: () => void): void {
     this.screens.trick.muted = true;
     this.screens.video.addEventListener("click", () => actions.togglePlay());
     this.element.addEventListener("dblclick", () => toggleFullScreen(this.element));
@@ -37,12 +37,12 @@ export class Stage {
       const { waiting, opened, failure } = this.store.now;
       this.waiting.hidden = !(waiting && opened && !failure);
     });
-    this.store.watch(["failure", "opened", "chosen", "timeline", "language", "cameras", "camerasLoaded", "offline"], () => this.say(actions));
+    this.store.watch(["failure", "opened", "chosen", "timeline", "language", "cameras", "camerasLoaded", "offline", "me"], () => this.say(actions, exportH264));
     this.store.watch(["failure", "chosen"], () => void this.showPhoto(actions, api));
   }
 
-  private say(actions: Actions): void {
-    const { failure, offline } = this.store.now;
+  private say(actions: Actions, exportH264: () => void): void {
+    const { failure, offline, me } = this.store.now;
     const text: Failure | null = offline ? { title: say("unreachable"), detail: "" } : (failure ?? hint(this.store.now));
     this.message.hidden = !text;
     this.message.classList.toggle("failure", !!(failure || offline));
@@ -51,6 +51,7 @@ export class Stage {
       el("strong", {}, text.title),
       ...(text.detail ? [el("p", {}, text.detail)] : []),
       ...(text.retry ? [el("button", { type: "button", onclick: () => actions.retry() }, say("retry"))] : []),
+      ...(text.undecodable && me?.verbs.includes("export") ? [el("button", { type: "button", id: "export-instead", onclick: exportH264 }, say("exportInstead"))] : []),
     );
   }
 
@@ -59,7 +60,7 @@ export class Stage {
     URL.revokeObjectURL(this.photo.src);
     this.photo.hidden = true;
     const { failure, chosen } = this.store.now;
-    if (!failure?.still || chosen === null || actions.shown === null) return;
+    if (!failure?.undecodable || chosen === null || actions.shown === null) return;
     const blob = await api.snapshot(chosen, actions.shown).catch(() => null);
     if (!blob || failure !== this.store.now.failure) return;
     this.photo.src = URL.createObjectURL(blob);

@@ -11,8 +11,8 @@ export interface Failure {
   readonly detail: string;
   /** Whether trying again may help. */
   readonly retry?: boolean;
-  /** Whether the service's own picture of the moment stands in for playing. */
-  readonly still?: boolean;
+  /** Whether this browser cannot decode it: the service's own picture of the moment stands in for playing, and an export can be made that plays. */
+  readonly undecodable?: boolean;
 }
 
 export interface State {

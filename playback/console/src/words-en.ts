@@ -59,6 +59,7 @@ export const en = {
   gapJump: "No footage {from}–{to}: {cause}. Playing from {next}.",
   skipped: "Skipped {length} without footage: {cause}",
   unsupported: "This browser cannot decode {codec}. Snapshots still work; use a browser or device with {codec} support to play.",
+  exportInstead: "Export it as H.264",
   noMediaSource: "This browser cannot play HLS through Media Source Extensions. Use a current Chrome, Edge, Firefox or Safari.",
   failed: "Playing failed",
   retry: "Try again",

@@ -61,6 +61,7 @@ export const zh: Record<Word, string> = {
   gapJump: "{from}–{to} 无录像：{cause}。从 {next} 开始播放。",
   skipped: "跳过无录像的 {length}：{cause}",
   unsupported: "此浏览器无法解码 {codec}。截图仍然可用；播放请使用支持 {codec} 的浏览器或设备。",
+  exportInstead: "导出为 H.264",
   noMediaSource: "此浏览器不支持通过 MSE 播放 HLS。请使用新版 Chrome、Edge、Firefox 或 Safari。",
   failed: "播放失败",
   retry: "重试",

@@ -89,6 +89,26 @@ def test_a_wrong_password_is_refused_and_the_right_one_opens_what_is_in_scope(pe
     expect(driven.page.locator("[data-camera]")).to_have_count(0)
 
 
+@pytest.mark.parametrize(("who", "goes_on"), [("oidc:keycloak/ann", True), ("user:ann", False)])
+def test_signing_out_ends_the_session_at_the_provider_too(people: People, who: str, goes_on: bool) -> None:
+    """Who came from the identity provider goes on to it once the session here has ended; who did not stays."""
+    driven = people.signed_in("ann")
+    mine = driven.page.request.get(driven.url + "api/v1/me").json()
+    driven.page.route("**/api/v1/me", lambda route: route.fulfill(json=mine | {"id": who}))
+    driven.page.route("**/sign-in/farewell", lambda route: route.fulfill(body="farewell", content_type="text/html"))
+    driven.page.reload()
+    expect(driven.page.locator("#me")).to_contain_text("Ann")
+    asked: list[str] = []
+    driven.page.on("request", lambda request: asked.append(f"{request.method} {request.url.removeprefix(driven.url)}"))
+    driven.page.locator("#sign-out").click()
+    if goes_on:
+        driven.page.wait_for_url("**/api/v1/sign-in/farewell")
+        assert asked.index("DELETE api/v1/session") < asked.index("GET api/v1/sign-in/farewell")
+    else:
+        expect(driven.page.locator("#sign-in-box")).to_be_visible()
+        assert "GET api/v1/sign-in/farewell" not in asked
+
+
 def test_sensitive_footage_is_seen_after_a_second_person_agreed(people: People) -> None:
     """Ann is asked for a reason, then for consent; Ben agrees; then it plays. She cannot agree herself."""
     ann = people.signed_in("ann", "lens", 3)
