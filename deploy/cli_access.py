@@ -12,10 +12,12 @@ import typer
 from rich.table import Table
 
 from deploy.api_access import identity_for
+from deploy.cli_acts import changing
 from deploy.cli_frame import By, Config, Json, Yes, day_of_text, guarded, must_confirm, out, print_json, settings_of, with_stores
 from deploy.cli_frame import who as name_of
 from deploy.first_start import ROLES
 from deploy.settings import Settings
+from deploy.wiring import Stores
 from playback.identity.api_keys import KeyOrder
 from playback.identity.identity import Identity
 from playback.identity.passwords import made_up
@@ -64,7 +66,7 @@ def add_user(
     roles = frozenset(role or ()) | (ROLES if administrator else frozenset())
     wanted = User(user, full_name, unit, guarded(lambda: _some(roles)), scope)
     password, person = _password(password_stdin), guarded(lambda: name_of(by))
-    made = _with_identity(settings, lambda identity: identity.users.add(wanted, password, by=person))
+    made = _with_identity(settings, lambda identity: identity.users.add(wanted, password, by=person), f"added user {user}", person)
     _print_user(made, "" if password_stdin else password, json)
 
 
@@ -108,7 +110,8 @@ def set_user(
         changes["roles"] = frozenset(role)
     if everything or area or camera_class or camera:
         changes["scope"] = guarded(lambda: _scope(everything, area, camera_class, camera))
-    _print_user(_with_identity(settings, lambda identity: identity.users.change(user, **changes)), "", json)
+    what = f"changed {', '.join(changes) or 'nothing'} of user {user}"
+    _print_user(_with_identity(settings, lambda identity: identity.users.change(user, **changes), what), "", json)
 
 
 @user_app.command("password")
@@ -121,7 +124,7 @@ def set_password(user: UserName, password_stdin: PasswordIn = False, config: Con
         await identity.users.set_password(user, password)
         await identity.sessions.end_all(f"{PREFIX}{user}")
 
-    _with_identity(settings, whole)
+    _with_identity(settings, whole, f"gave user {user} another password")
     out.print(f"user {user} has another password" + ("" if password_stdin else f": {password}"), highlight=False, markup=False)
 
 
@@ -139,7 +142,8 @@ def disable(
         await identity.sessions.end_all(changed.subject.id)
         return changed
 
-    _print_user(_with_identity(settings_of(config), whole), "", json)
+    what = f"let user {user} in again" if enable else f"disabled user {user}"
+    _print_user(_with_identity(settings_of(config), whole, what), "", json)
 
 
 @user_app.command("remove")
@@ -152,7 +156,7 @@ def remove(user: UserName, yes: Yes = False, config: Config = None) -> None:
         await identity.users.remove(user)
         await identity.sessions.end_all(f"{PREFIX}{user}")
 
-    _with_identity(settings, whole)
+    _with_identity(settings, whole, f"removed user {user}")
     out.print(f"user {user} is removed", highlight=False)
 
 
@@ -182,7 +186,7 @@ def add_key(
             by=name_of(by),
         )
     )
-    key, text = _with_identity(settings, lambda identity: identity.keys.add(order))
+    key, text = _with_identity(settings, lambda identity: identity.keys.add(order), f"made an API key for {name}", order.by)
     if json:
         print_json({**key_view(key).model_dump(mode="json"), "key": text})
     else:
@@ -214,15 +218,20 @@ def revoke(
 ) -> None:
     """Revoke an API key, at once and for good."""
     person = guarded(lambda: name_of(by))
-    revoked = _with_identity(settings_of(config), lambda identity: identity.keys.revoke(key, by=person))
+    revoked = _with_identity(settings_of(config), lambda identity: identity.keys.revoke(key, by=person), f"revoked API key {key}", person)
     out.print(f"key {revoked.id} of {revoked.name} opens nothing any more", highlight=False, markup=False)
 
 
 # --- parts ---
 
 
-def _with_identity(settings: Settings, work: Callable[[Identity], Awaitable[T]]) -> T:
-    return with_stores(settings, lambda stores: work(identity_for(settings, stores.index, SystemClock())))
+def _with_identity(settings: Settings, work: Callable[[Identity], Awaitable[T]], what: str = "", by: str = "") -> T:
+    """Runs work; if it changes something, `what` says it for the register."""
+
+    async def whole(stores: Stores) -> T:
+        return await work(identity_for(settings, stores.index, SystemClock()))
+
+    return changing(settings, what, whole, by=by) if what else with_stores(settings, whole)
 
 
 def _scope(everything: bool, areas: list[str] | None, classes: list[int] | None, cameras: list[str] | None) -> Scope:

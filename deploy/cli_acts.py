@@ -1,10 +1,12 @@
-"""What commands change about access is written into the register too, in the name of this system's user."""
+"""What commands change is written into the register first, in the name of who is said to do it, or of this system's user."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from deploy.cli_frame import who, with_stores
 from deploy.settings import Settings
 from deploy.wiring import Stores
 from playback.register import AuditIndex, ChainRegister
@@ -12,9 +14,32 @@ from playback.sensitive.acting import done
 from segments.access import Subject
 from segments.audit import Act, Action
 from segments.clock import SystemClock
+from segments.errors import BadInput
 from segments.model import Span
 
 T = TypeVar("T")
+
+
+def changing(
+    settings: Settings,
+    what: str,
+    work: Callable[[Stores], Awaitable[T]],
+    *,
+    by: str = "",
+    reason: str = "",
+    cameras: Sequence[str] = (),
+) -> T:
+    """As `with_stores`, for work that changes something: a command that cannot write it down changes nothing, and ends."""
+    act = act_of_command(_doer(by), Action.CHANGE, what, cameras=cameras, reason=reason)
+    return with_stores(settings, lambda stores: registered_act(settings, stores.index, act, lambda: work(stores)))
+
+
+def _doer(by: str) -> str:
+    """In a container this system's user may have a number only."""
+    try:
+        return who(by)
+    except BadInput:
+        return f"uid {os.getuid()}"
 
 
 async def registered(settings: Settings, stores: Stores, person: str, what: str, reason: str, work: Callable[[], Awaitable[T]]) -> T:

@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from deploy.archive import COLUMNS, BadLine, Entry, entry_of, read_archive
+from deploy.cli_acts import changing
 from deploy.cli_frame import CameraId, Config, Exit, Json, fail, guarded, out, print_json, settings_of, with_stores
 from deploy.settings import Settings
 from deploy.wiring import Stores, camera_sealer
@@ -35,7 +36,7 @@ def add(camera: CameraId, url: Url, values: Setting = None, config: Config = Non
     """Add a camera: keepsight camera add gate rtsp://user:password@192.168.1.20/stream name=Gate class=1 area=harbour/east"""
     settings = settings_of(config)
     entry = guarded(lambda: _entry({**_pairs(values), "id": camera, "url": url}, settings))
-    with_stores(settings, lambda stores: _add([entry], settings, stores))
+    changing(settings, f"added camera {camera}", lambda stores: _add([entry], settings, stores), cameras=[camera])
     out.print(f"camera {camera} added; a running service records it within seconds", highlight=False)
 
 
@@ -114,7 +115,7 @@ def set_(camera: CameraId, values: Setting = None, config: Config = None) -> Non
             await stores.index.put_credential(camera, camera_sealer(settings).seal(camera, entry.credential))
         return until_us
 
-    until_us = with_stores(settings, change)
+    until_us = changing(settings, f"changed {', '.join(pairs)} of camera {camera}", change, cameras=[camera])
     notice = f"; for its footage what it was counts, too, until {iso(until_us)}" if until_us else ""
     out.print(f"camera {camera} changed{notice}", highlight=False)
 
@@ -128,7 +129,7 @@ def remove(camera: CameraId, config: Config = None) -> None:
         await take_camera_out(stores.index, camera, now_us=SystemClock().now_us())
         await stores.index.remove_credential(camera)
 
-    with_stores(settings_of(config), take_out)
+    changing(settings_of(config), f"removed camera {camera}", take_out, cameras=[camera])
     out.print(f"camera {camera} removed; its footage stays", highlight=False)
 
 
@@ -152,7 +153,7 @@ def import_(
     bad += with_stores(settings, lambda stores: _taken(stores, entries))
     bad += with_stores(settings, lambda stores: _tierless(stores, entries))
     if not bad and not dry_run:
-        with_stores(settings, lambda stores: _add(entries, settings, stores))
+        changing(settings, f"imported {len(entries)} cameras", lambda stores: _add(entries, settings, stores))
     if json:
         print_json({"cameras": len(entries), "added": 0 if bad or dry_run else len(entries), "bad": [asdict(line) for line in bad]})
     elif bad:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from deploy.cli_acts import changing
 from deploy.cli_frame import Config, Exit, Json, guarded, out, print_json, settings_of, with_stores
 from deploy.wiring import Stores
 from playback.exports.job import Job, ended
@@ -49,7 +50,7 @@ def cancel(export: ExportId, config: Config = None) -> None:
         await _job(stores, export)
         return await _queue(stores).change(export, lambda job: ended(job, SystemClock().now_us()))
 
-    job = with_stores(settings_of(config), end)
+    job = changing(settings_of(config), f"ended export {export}", end)
     out.print(f"export {job.id} is {job.state}", highlight=False, markup=False)
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli_acts import changing
 from deploy.cli_frame import Config, Exit, Json, err, guarded, out, print_json, settings_of, with_stores
 from deploy.fleet.child import run_until_told
 from deploy.fleet.draining import Remainder, empty
@@ -83,14 +84,15 @@ def drain(
                 say = lambda left: shown.update(f"{node} still has {_left(left)}")  # noqa: E731
                 await empty(stores.index, node, SystemClock(), say)
 
-    with_stores(settings_of(config), whole)
+    changing(settings_of(config), f"emptied node {node}", whole)
     out.print(f"{node} is empty: it can be stopped" if wait else f"{node} is being emptied", highlight=False)
 
 
 @app.command()
 def resume(node: NodeName, config: Config = None) -> None:
     """Let a node that was emptied do its part again."""
-    with_stores(settings_of(config), lambda stores: stores.index.set_draining(node, draining=False))
+    work = lambda stores: stores.index.set_draining(node, draining=False)  # noqa: E731
+    changing(settings_of(config), f"let node {node} take part again", work)
     out.print(f"{node} takes part again", highlight=False)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli_acts import changing
 from deploy.cli_frame import By, Config, Exit, Yes, err, fail, guarded, must_confirm, out, settings_of, shown, who, with_stores
 from deploy.keeping import RetentionKeeping
 from deploy.peers import open_peers
@@ -52,7 +53,8 @@ def give_back_(
         err.print(said, highlight=False, markup=False)
     if not standing.ended_us:
         must_confirm(f"Have {site} record its cameras again? They are recorded here since {iso(standing.since_us)}.", yes=yes)
-        standing = with_stores(settings, lambda stores: give_back(site, who(by), stores.index, now_us=SystemClock().now_us()))
+        work = lambda stores: give_back(site, who(by), stores.index, now_us=SystemClock().now_us())  # noqa: E731
+        standing = changing(settings, f"gave site {site} its cameras back", work, by=by)
         what = "the drill is undone" if standing.drill_until_us else f"both record for {HANDOVER_US // US_PER_S} s, then {site} alone"
         out.print(f"{site} has its cameras back: {what}", highlight=False)
     if looks:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli_acts import changing
 from deploy.cli_frame import By, Config, Json, Reason, Yes, guarded, must_confirm, out, print_json, settings_of, who, with_stores
 from deploy.retention_tables import print_history, print_impact, print_policy, print_proposal
 from deploy.settings import Settings
@@ -72,7 +73,9 @@ def apply_(
         _show(proposal, json=False)
     must_confirm(f"Write policy {proposal.policy.version}?", yes=yes)
     signed, limits = _signed(by, reason), policy_limits(settings)
-    written = with_stores(settings, lambda stores: apply(stores.index, proposal.draft, signed=signed, limits=limits))
+    what = f"wrote retention policy {proposal.policy.version}"
+    work = lambda stores: apply(stores.index, proposal.draft, signed=signed, limits=limits)  # noqa: E731
+    written = changing(settings, what, work, by=signed.by, reason=reason)
     if json:
         print_json({"policy": policy_values(written), "changes": proposal.changes, "impact": proposal.impact.as_json()})
     else:
@@ -93,7 +96,8 @@ def withdraw_(
     print_impact(with_stores(settings, lambda stores: propose_withdrawal(stores.index, version, now_us=now_us)))
     must_confirm(f"Take policy {version} back?", yes=yes)
     signed = _signed(by, reason)
-    with_stores(settings, lambda stores: withdraw(stores.index, version, signed=signed))
+    what = f"withdrew retention policy {version}"
+    changing(settings, what, lambda stores: withdraw(stores.index, version, signed=signed), by=signed.by, reason=reason)
     out.print(f"policy {version} is taken back", highlight=False)
 
 

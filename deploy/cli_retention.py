@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy import cli_policy, cli_pressure
+from deploy.cli_acts import changing
 from deploy.cli_frame import (
     By,
     CameraId,
@@ -64,7 +65,7 @@ def start_(
     if not json:
         print_proposal(proposal)
     must_confirm(f"Write policy {proposal.policy.version}?", yes=yes)
-    written = with_stores(settings, lambda stores: start(stores.index, first))
+    written = changing(settings, "started retention", lambda stores: start(stores.index, first), by=signed.by, reason=reason)
     if json:
         print_json({"policy": policy_values(written), "changes": proposal.changes, "impact": proposal.impact.as_json()})
     else:
@@ -149,5 +150,5 @@ def accept(by: By = "", yes: Yes = False, config: Config = None) -> None:
     for shard, note in with_stores(settings, lambda stores: clocks_held(stores.index)):
         out.print(f"{shard}: {note.held}", highlight=False, markup=False)
     must_confirm(f"It is {iso(SystemClock().now_us())}: is that right?", yes=yes)
-    freed = with_stores(settings, lambda stores: accept_clocks(stores.index, person))
+    freed = changing(settings, "accepted the clocks", lambda stores: accept_clocks(stores.index, person), by=person)
     out.print(f"accepted; it goes on: {', '.join(freed) or 'no sweep had stopped'}", highlight=False)

@@ -10,6 +10,7 @@ import typer
 from rich.table import Column, Table
 
 from deploy.backup import camera_key
+from deploy.cli_acts import changing
 from deploy.cli_frame import By, Config, Exit, Json, Reason, Yes, err, fail, must_confirm, out, print_json, settings_of, who, with_stores
 from deploy.settings import Settings
 from deploy.wiring import Stores
@@ -80,7 +81,8 @@ def take_over_(
     plan = with_stores(settings, prepare)
     print_plan(plan, settings)
     must_confirm(f"Record {count_of(plan)} of {site} here?", yes=yes)
-    with_stores(settings, lambda stores: take_over(plan, stores.index, now_us=SystemClock().now_us()))
+    work = lambda stores: take_over(plan, stores.index, now_us=SystemClock().now_us())  # noqa: E731
+    changing(settings, f"took {count_of(plan)} of site {site} over", work, by=by, reason=reason)
     out.print(f"{count_of(plan)} of {site} are recorded here within seconds; `keepsight site give-back {site}` ends it", highlight=False)
 
 

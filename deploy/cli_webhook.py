@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.table import Table
 
+from deploy.cli_acts import changing
 from deploy.cli_frame import By, Config, Exit, Json, Yes, guarded, must_confirm, out, print_json, settings_of, with_stores
 from deploy.cli_frame import who as name_of
 from deploy.wiring import Stores
@@ -52,7 +53,7 @@ def add(
         guarded(lambda: _refuse(f"{unknown[0]!r} is no event: use {', '.join(ASKABLE)}"))
     events = tuple(EventType(one) for one in event or ASKABLE)
     order = guarded(lambda: WebhookOrder(url, events, f"local:{name_of(by)}", scope, note=note))
-    webhook, secret = _with_means(config, lambda means: make_webhook(order, means))
+    webhook, secret = _with_means(config, lambda means: make_webhook(order, means), "made a webhook", by)
     if json:
         print_json({"id": webhook.id, "url": webhook.url, "events": list(webhook.events), "secret": secret})
     else:
@@ -84,7 +85,7 @@ def try_(webhook: WebhookId, config: Config = None) -> None:
     """Send one message of the type webhook.test. Exit code 1 if it is not taken."""
     from playback.webhooks.orders import try_webhook
 
-    _print_answer(_with_means(config, lambda means: try_webhook(webhook, means)))
+    _print_answer(_with_means(config, lambda means: try_webhook(webhook, means), f"tried webhook {webhook}"))
 
 
 @app.command()
@@ -93,7 +94,7 @@ def remove(webhook: WebhookId, yes: Yes = False, config: Config = None) -> None:
     from playback.webhooks.orders import remove_webhook
 
     must_confirm(f"Remove webhook {webhook}? It is told nothing more, and its dead letters are forgotten.", yes=yes)
-    _with_means(config, lambda means: remove_webhook(webhook, means))
+    _with_means(config, lambda means: remove_webhook(webhook, means), f"removed webhook {webhook}")
     out.print(f"webhook {webhook} is removed", highlight=False)
 
 
@@ -102,7 +103,7 @@ def resume(webhook: WebhookId, config: Config = None) -> None:
     """Tell a paused webhook again, beginning with what it was not told."""
     from playback.webhooks.orders import resume
 
-    _with_means(config, lambda means: resume(webhook, means))
+    _with_means(config, lambda means: resume(webhook, means), f"resumed webhook {webhook}")
     out.print(f"webhook {webhook} is told again", highlight=False)
 
 
@@ -111,7 +112,7 @@ def secret(webhook: WebhookId, config: Config = None) -> None:
     """Make another secret, shown this once. The one before signs, too, for a day."""
     from playback.webhooks.orders import replace_secret
 
-    _, shown = _with_means(config, lambda means: replace_secret(webhook, means))
+    _, shown = _with_means(config, lambda means: replace_secret(webhook, means), f"replaced the secret of webhook {webhook}")
     out.print(f"its new secret, shown this once: {shown}", highlight=False)
 
 
@@ -128,9 +129,11 @@ def dead(
     from playback.webhooks.standing import read_letters, read_webhook
 
     if retry:
-        return _print_answer(_with_means(config, lambda means: retry_letter(webhook, retry, means)))
+        what = f"sent dead letter {retry} of webhook {webhook} again"
+        return _print_answer(_with_means(config, lambda means: retry_letter(webhook, retry, means), what))
     if drop:
-        return _with_means(config, lambda means: drop_letter(webhook, drop, means))
+        what = f"dropped dead letter {drop} of webhook {webhook}"
+        return _with_means(config, lambda means: drop_letter(webhook, drop, means), what)
 
     async def read(means: Means) -> Letters:
         await read_webhook(means.index, webhook)
@@ -166,7 +169,8 @@ async def _views(means: Means) -> list[WebhookView]:
     return [webhook_view(one, await read_standing(index, one.id), await read_letters(index, one.id)) for one in await all_webhooks(index)]
 
 
-def _with_means(config: Path | None, work: Callable[[Means], Awaitable[T]]) -> T:
+def _with_means(config: Path | None, work: Callable[[Means], Awaitable[T]], what: str = "", by: str = "") -> T:
+    """Runs work; if it changes something, `what` says it for the register."""
     from deploy.webhook_duty import webhook_means  # an HTTP client that other commands do not need
 
     settings = settings_of(config)
@@ -175,4 +179,4 @@ def _with_means(config: Path | None, work: Callable[[Means], Awaitable[T]]) -> T
         async with webhook_means(settings, stores.index, SystemClock()) as means:
             return await work(means)
 
-    return with_stores(settings, whole)
+    return changing(settings, what, whole, by=by) if what else with_stores(settings, whole)

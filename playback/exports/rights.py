@@ -11,13 +11,15 @@ from segments.access import Subject, Verb
 from segments.audit import Action
 from segments.errors import NotFound, Refused
 from segments.ports import Cameras
+from segments.scoped import ids_in_scope
 
 
 async def cameras_in_scope(who: Subject, cameras: Iterable[str], archive: Cameras) -> None:
     """Raises NotFound for the first camera that is outside of somebody's scope, in the words for one that does not exist."""
-    for camera_id in cameras:
-        camera = await archive.camera(camera_id)
-        if not who.scope.covers(camera):
+    wanted = list(cameras)
+    inside = await ids_in_scope(who.scope, archive, wanted)
+    for camera_id in wanted:
+        if camera_id not in inside:
             raise NotFound(f"there is no camera {camera_id}")
 
 
