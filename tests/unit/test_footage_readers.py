@@ -23,7 +23,7 @@ from segments.model import Span
 from segments.stores.memory_objects import MemoryObjects
 from tests.api import Api, asked
 from tests.builders import NOON_US, a_camera
-from tests.fakes import until
+from tests.fakes import settled, until
 from tests.faults.flood import RANGES
 from tests.footage import Take, recorded
 from tests.media import Clips
@@ -126,6 +126,7 @@ async def test_who_takes_nothing_gives_the_pool_back_and_is_cut_off(clips: Clips
     async with (await served(clips, large=True)).running() as service:
         client = await service.asks()
         await until(lambda: not service.pool.open, LONG_WAIT)
+        await settled()
         assert service.traffic.requests == 1
         await until(lambda: not service.traffic.requests, LONG_WAIT)
         assert not service.pool.open
