@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from functools import partial
@@ -94,6 +95,8 @@ async def run_api(settings: Settings) -> None:
         async with sites_of(peers, stores.index, clock) as others, kept(services.consumers.metering, clock):
             retention = RetentionServices(stores.index, clock, policy_limits(settings), others.sites, others.copies)
             ties = asyncio.create_task(register.run())
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is not looked through again and again while answers are made
             try:
                 await serve_http(watch.around(requests.app(whole_app(services, retention, who.routes))), at)
             finally:

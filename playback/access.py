@@ -129,7 +129,11 @@ def subject_of(request: Request) -> Subject:
     return cast("Subject", request.state.subject)
 
 
-Asker = Annotated[Subject, Depends(subject_of)]
+async def _asker(request: Request) -> Subject:
+    return subject_of(request)
+
+
+Asker = Annotated[Subject, Depends(_asker)]
 
 
 def needs(

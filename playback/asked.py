@@ -36,7 +36,7 @@ CameraId = Annotated[str, Path(alias="camera", pattern=f"^{CAMERA_ID.pattern}$",
 RunName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$", description="Id of a run")]
 
 
-def _span(
+async def _span(
     start: Annotated[Moment, Query(alias="from", description="Start of the span")],
     end: Annotated[Moment, Query(alias="to", description="End of the span, itself not in it")],
 ) -> Span:

@@ -85,7 +85,7 @@ class LinePage(BaseModel):
     next: int | None
 
 
-def _wanted(
+async def _wanted(
     services: Given,
     who: Annotated[str, Query(max_length=200, description="Part of the id, name or unit of who did it")] = "",
     camera: Annotated[str, Query(max_length=200)] = "",

@@ -66,7 +66,7 @@ class _Asked:
     hold: bool
 
 
-def _asked(
+async def _asked(
     camera: CameraId,
     span: AskedSpan,
     part: Annotated[int | None, Query(ge=1, le=10_000, description="Which file, where the codec changes within the span; from 1")] = None,

@@ -76,7 +76,7 @@ async def _runs(services: Services, camera: str, found: Sequence[Sequence[Piece]
         except NotFound:
             return None
 
-    ids = dict.fromkeys(piece.row.run for stretch in found for piece in stretch)
+    ids = dict.fromkeys(stretch[0].row.run for stretch in found)  # a stretch is of one run
     return {run.id: run for run in await asyncio.gather(*map(one, ids)) if run is not None}
 
 

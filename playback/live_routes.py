@@ -49,7 +49,7 @@ class LiveMarks:
             self._marks.popitem(last=False)
 
 
-def _marks(request: Request) -> LiveMarks:
+async def _marks(request: Request) -> LiveMarks:
     return cast("LiveMarks", request.app.state.live_marks)
 
 

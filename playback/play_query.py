@@ -13,7 +13,7 @@ LinkText = Annotated[str, Query(max_length=2048, description="A link of `POST /c
 HowDelivered = Annotated[Delivery | None, Query(description="`links`: by a redirect to the pool where that can be; without it as set")]
 
 
-def _play_query(delivery: HowDelivered = None, reason: Reason = "", link: LinkText = "") -> Delivery | None:  # noqa: ARG001 - described here
+async def _play_query(delivery: HowDelivered = None, reason: Reason = "", link: LinkText = "") -> Delivery | None:  # noqa: ARG001 - described here
     return delivery
 
 

@@ -95,4 +95,9 @@ def services_of(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-Given = Annotated[Services, Depends(services_of)]
+async def _given(request: Request) -> Services:
+    """`services_of` as a dependency: what is not a coroutine function runs in a thread, which takes longer than all it does."""
+    return services_of(request)
+
+
+Given = Annotated[Services, Depends(_given)]

@@ -66,7 +66,7 @@ class Asked(BaseModel):
     exact: bool = Field(default=False, description="Decode on from the key frame to the very picture")
 
 
-def _decoding(request: Request) -> Decoding:
+async def _decoding(request: Request) -> Decoding:
     return cast("Decoding", request.app.state.decoding)
 
 

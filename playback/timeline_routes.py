@@ -82,7 +82,7 @@ class Asked:
     sites: bool
 
 
-def _asked(
+async def _asked(
     resolution: Annotated[
         int | None, Query(ge=1, le=31 * 86_400, description="Width of buckets in seconds; without it, exact spans where they fit")
     ] = None,

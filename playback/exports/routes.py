@@ -33,7 +33,7 @@ _ID = r"^[a-z0-9]{8,40}$"
 ExportId = Annotated[str, Path(alias="export", pattern=_ID, description="Id of an export job")]
 
 
-def exports_of(services: Given) -> Exports:
+async def exports_of(services: Given) -> Exports:
     """Those of the application that answers; raises NotFound where export jobs are not set up."""
     if services.exports is None:
         raise NotFound("export jobs are not set up at this site: give them a pool in [exports]")

@@ -66,6 +66,6 @@ def identity_over(
     )
 
 
-def identity_of(request: Request) -> Identity:
+async def identity_of(request: Request) -> Identity:
     """The identity of the application that answers this request."""
     return cast("Identity", request.app.state.identity)

@@ -42,7 +42,7 @@ router = APIRouter(tags=["webhooks"])
 _ADMINISTER = needs(Verb.ADMINISTER)
 
 
-def _means(services: Given) -> Means:
+async def _means(services: Given) -> Means:
     if services.webhooks is None:
         raise NotFound("this service tells no webhooks")
     return services.webhooks
