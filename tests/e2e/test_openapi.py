@@ -52,7 +52,7 @@ def _footage(clips: Clips) -> None:
 
 @pytest.mark.slow
 @schema.parametrize()
-@hypothesis.settings(max_examples=40, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_every_answer_is_as_described(case) -> None:
     """Status, type, headers and body of every answer are in the description; wrong input is refused; without the token nothing is told.
 
