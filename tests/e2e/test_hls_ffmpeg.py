@@ -206,6 +206,7 @@ class GrowingApi(Api):
 async def test_the_live_edge_plays_to_its_end(clips: Clips) -> None:
     """A player that follows a growing playlist out of the spool sees every picture once and stops by itself."""
     api = GrowingApi()
+    api.clock.at_us = NOON_US
     api.made = cut(clips.get(seconds=12, gop_frames=GOP, audio="aac"), Take(start_us=NOON_US, segment_s=60))
     api.live.segments = api.look
     with served(api) as base:

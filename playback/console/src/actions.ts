@@ -114,12 +114,11 @@ export class Actions {
 
   /** The window of footage around the moment last asked for. */
   get window(): { readonly from: number; readonly to: number } {
-    const at = this.wanted ?? this.shown ?? serviceNow(this.state);
-    return { from: at - WINDOW_BEFORE_MS, to: at + WINDOW_AFTER_MS };
+    return around(this.wanted ?? this.shown ?? serviceNow(this.state));
   }
 
   private open(camera: string, at: number, spans: readonly Span[]): void {
-    const { from, to } = this.window;
+    const { from, to } = around(at);
     const guess = footageLength(spans, from, at) / 1000;
     void this.player.open({ url: this.api.multivariant(camera, from, to), at, guess, headers: () => this.api.headers });
   }
@@ -260,6 +259,11 @@ export class Actions {
     const day = dayOf(at, this.state.zone);
     return (await this.api.timeline(camera, day.from, day.to + (day.to - day.from))).spans;
   }
+}
+
+/** The window of footage that is opened around a moment. */
+function around(at: number): { readonly from: number; readonly to: number } {
+  return { from: at - WINDOW_BEFORE_MS, to: at + WINDOW_AFTER_MS };
 }
 
 export function dayOf(at: number, zone: Zone): View {

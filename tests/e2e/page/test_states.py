@@ -108,6 +108,7 @@ def test_a_token_is_asked_for_and_kept_for_the_tab_alone(api: Api, tab: Opener) 
     with PageServer(api.services(console=built_console(), access=entrance(api.index, api.clock, "open sesame"))) as server:
         driven = tab(server)
         driven.page.goto(driven.url + "#/camera/gate/at/2026-03-14T12:00:05Z")
+        driven.page.get_by_text("Use a token instead").click()
         box = driven.page.get_by_label("Token")
         for text, says in (("wrong", "did not accept this token"), ("open sesame", "")):
             box.fill(text)
