@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Self
@@ -19,6 +20,7 @@ CAMERAS = {
     "pool": pl.String,
     "site": pl.String,
     "area": pl.String,
+    "owner": pl.String,
     "class": pl.Int8,
     "tier": pl.String,
     "kind": pl.String,
@@ -62,6 +64,59 @@ class History:
         """The cameras that have this value in a column."""
         mine = (self.cameras[column] == value).to_numpy()
         return type(self)(self.cameras.filter(pl.Series(mine)), self.first, self.recorded_bytes[mine])
+
+
+def history_of(days: pl.DataFrame, cameras: pl.DataFrame, former: pl.DataFrame | None = None, *, end: date | None = None) -> History:
+    """The history of a day frame (`DAYS`): bytes of all pools together, from its first day to the one before `end` (None: to its last).
+
+    `cameras` (`CAMERAS`) are those registered: on a day without a line after their first they recorded nothing (0). Those in `former`,
+    and those in neither (they get a line of nothing but their id and class 3), end with their last line. An empty `pool` or `kind` is
+    filled in with that of the last day. Cameras without a line are left out. Raises BadInput where there is no line at all.
+    """
+    days = days if end is None else days.filter(pl.col("day") < end)
+    if days.is_empty():
+        raise BadInput("there is no day of usage yet: a history begins with the first whole day (UTC) that was recorded")
+    known = _known(days, cameras, former)
+    first, last = days.select(pl.col("day").min().alias("first"), pl.col("day").max().alias("last")).row(0)
+    columns = ((end or last + timedelta(days=1)) - first).days
+    numbered = known.select("camera").with_row_index("line")
+    sums = days.group_by("camera", "day").agg(pl.col("recorded_bytes").sum()).join(numbered, on="camera")
+    line = sums["line"].to_numpy()
+    column = (sums["day"] - first).dt.total_days().to_numpy()
+    begins, ends = np.full(known.height, columns), np.full(known.height, -1)
+    np.minimum.at(begins, line, column)
+    np.maximum.at(ends, line, column)
+    ends[known["camera"].is_in(cameras["camera"].implode()).to_numpy()] = columns - 1
+    day = np.arange(columns)
+    recorded = np.where((day >= begins[:, None]) & (day <= ends[:, None]), np.float32(0), np.float32(np.nan))
+    recorded[line, column] = sums["recorded_bytes"].to_numpy()
+    return History(known, first, recorded)
+
+
+def stacked(parts: Iterable[History]) -> History:
+    """Histories of different cameras as one, over all their days. Raises BadInput where there is none."""
+    found = list(parts)
+    if not found:
+        raise BadInput("there is no history to put together")
+    first, end = min(part.first for part in found), max(part.end for part in found)
+    recorded = np.full((sum(part.cameras.height for part in found), (end - first).days), np.nan, np.float32)
+    line = 0
+    for part in found:
+        lines, begin = slice(line, line + part.cameras.height), (part.first - first).days
+        recorded[lines, begin : begin + part.days] = part.recorded_bytes
+        line = lines.stop
+    return History(pl.concat([part.cameras for part in found]), first, recorded)
+
+
+def _known(days: pl.DataFrame, cameras: pl.DataFrame, former: pl.DataFrame | None) -> pl.DataFrame:
+    """A line for each camera that has days, in order of their ids."""
+    last = days.sort("day", "recorded_bytes").group_by("camera").agg(pl.col("pool", "kind").last().name.suffix("_then"))
+    lines = cameras if former is None else pl.concat([cameras, former.join(cameras, on="camera", how="anti")])
+    there = last.join(lines, on="camera", how="left").sort("camera")
+    filled = [pl.when(pl.col(name).fill_null("") == "").then(f"{name}_then").otherwise(name).alias(name) for name in ("pool", "kind")]
+    return there.with_columns(*filled, pl.col("class").fill_null(3), pl.col(pl.String).exclude("pool", "kind").fill_null("")).select(
+        pl.col(name).cast(kind) for name, kind in CAMERAS.items()
+    )
 
 
 def weekdays(first: date, days: int) -> NDArray[np.int64]:
