@@ -5,25 +5,54 @@ A camera-day is kept until its tier lets it go; who decides that arrives as a fu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Protocol
 
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from capacity.levels import Floats
 
-Leaves = Callable[[str, date], date]
-"""The first day at whose end nothing of a day's footage of a tier is kept any more."""
+
+class Leaves(Protocol):
+    """When a day's footage is gone."""
+
+    def __call__(self, tier: str, day: date, /) -> date:
+        """The first day at whose end nothing of a day's footage of a tier is kept any more, `date.max` for never.
+
+        Raises BadInput for a tier that there is not.
+        """
 
 
-def kept_bytes(first: date, tiers: Sequence[str], recorded: Floats, leaves: Leaves) -> Floats:
-    """What is kept at the end of each day, of lines of bytes a day, each of a tier; the same shape. Before `first` there was nothing."""
+class Held(Protocol):
+    """What holds keep."""
+
+    def __call__(self, cameras: pl.DataFrame, first: date, days: int, /) -> NDArray[np.float32]:
+        """The share of each day, from `first` on, that a hold covers of each of `cameras` (frame `CAMERAS`): a line a camera, 0 to 1."""
+
+
+class Goes(Protocol):
+    """Whether footage is deleted."""
+
+    def __call__(self, tier: str, day: date, on: date, /, *, held: bool, short: bool) -> bool:
+        """Whether a day's footage of a tier goes by the end of the day `on`, if a hold covers it (`held`) or it misses a copy (`short`)."""
+
+
+def kept_bytes(first: date, tiers: Sequence[str], recorded: Floats, leaves: Leaves, held: Floats | None = None) -> Floats:
+    """What is kept at the end of each day, of lines of bytes a day, each of a tier; the same shape. Before `first` there was nothing.
+
+    `held`: how much of the recorded bytes a hold keeps, which does not leave.
+    """
     days = recorded.shape[1]
-    kept = np.cumsum(np.nan_to_num(recorded), axis=1, dtype=np.float64)
+    recorded = np.nan_to_num(recorded)
+    kept = np.cumsum(recorded, axis=1, dtype=np.float64)
+    leaving = recorded if held is None else recorded - held
     for tier in dict.fromkeys(tiers):
         mine = np.array([each == tier for each in tiers])
         gone = np.zeros((int(mine.sum()), days + 1))
-        np.add.at(gone.T, _gone_on(first, tier, days, leaves), np.nan_to_num(recorded[mine]).T)
+        np.add.at(gone.T, _gone_on(first, tier, days, leaves), leaving[mine].T)
         kept[mine] -= np.cumsum(gone[:, :days], axis=1)
     return kept
 

@@ -1,0 +1,155 @@
+"""The rules of retention in force, as capacity asks for them: when footage leaves, what holds keep, by which tier it is kept.
+
+Capacity knows no rule and retention no forecast: this asks the very deciders the sweep asks (`retention.plan.judge`), at the moments at
+which their answer may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from retention.plan import Circumstances, judge
+from retention.policy import Choice, Level, due, in_force
+from retention.rules import Rules
+from segments.clock import US_PER_DAY, day_of, day_start_us, iso
+from segments.errors import BadInput
+from segments.hold import FOR_EVER_US, Hold
+from segments.model import Camera
+
+_ANY_HOLD = Hold("any", "any", "what a hold covers is held, whichever it is", "capacity", 0, 0, cameras=("any",))
+
+
+class RulesInForce:
+    """Answers for capacity, out of what retention read at one moment. Answers are remembered: they do not change."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._policies = [policy for policy in rules.policies if not policy.withdrawn_us]
+        self._changing: dict[str, tuple[Camera, bool]] = {}
+        """By what `tier_of` called them: cameras whose tier is about to change, one each, and whether they are in the archive."""
+        self._chosen: dict[tuple[str, int], Sequence[Choice]] = {}
+        self._left: dict[tuple[str, date, bool], date] = {}
+
+    def leaves(self, tier: str, day: date) -> date:
+        """See `capacity.flow.Leaves`: when a day's footage is due, with all its copies and no hold."""
+        return self._gone_by(tier, day, pressed=False)
+
+    def leaves_pressed(self, tier: str, day: date) -> date:
+        """The same of a pool under pressure: when the floor is over. What is not gone then even so is what a pool must have room for."""
+        return self._gone_by(tier, day, pressed=True)
+
+    def goes(self, tier: str, day: date, on: date, *, held: bool, short: bool) -> bool:
+        """See `capacity.flow.Goes`."""
+        now_us = day_start_us(on + timedelta(1)) - 1
+        chosen = self._choices(tier, now_us)
+        zone = ZoneInfo(self._zone(now_us))
+        if not chosen:
+            return False
+        holds = [_ANY_HOLD] if held else []
+        return judge(
+            due(chosen, day_start_us(day + timedelta(1)), zone), Circumstances(now_us, zone, chosen), held=holds, short=short
+        ).deletes
+
+    def held(self, cameras: pl.DataFrame, first: date, days: int) -> NDArray[np.float32]:
+        """See `capacity.flow.Held`: by the holds that stand. One without an end goes on."""
+        shares = np.zeros((cameras.height, days), np.float32)
+        rows = {camera: row for row, camera in enumerate(cameras["camera"])}
+        areas = cameras["area"].to_numpy()
+        for hold in self._rules.holds:
+            covered = [area for area in np.unique(areas) if area and hold.covers(Camera(id="", name="", url="", area=area))]
+            mine = {rows[camera] for camera in (*hold.cameras, *hold.seen) if camera in rows}
+            mine |= set(np.flatnonzero(np.isin(areas, covered)).tolist())
+            lines = sorted(mine)
+            shares[lines] = np.maximum(shares[lines], _shares(hold, first, days))
+        return shares
+
+    def tier_of(self, camera: Camera, now_us: int, *, archived: bool = True) -> str:
+        """The tier a camera's footage is kept by, as `leaves` takes it; of one whose tier is about to change, both and when."""
+        moments = [now_us, *(moment for moment in self._changes(camera.id) if moment > now_us)]
+        names = [self._names(camera, moment, archived=archived) for moment in moments]
+        steps = [(before, after, moment) for (before, after), moment in zip(pairwise(names), moments[1:], strict=True) if before != after]
+        if not steps and " and " not in names[0]:
+            return names[0]
+        text = names[0] + "".join(f", {after} from {iso(moment)[:10]}" for _, after, moment in steps)
+        self._changing[text] = camera, archived
+        return text
+
+    def _gone_by(self, tier: str, day: date, *, pressed: bool) -> date:
+        key = tier, day, pressed
+        if key not in self._left:
+            self._left[key] = self._look_on(tier, day, pressed=pressed)
+        return self._left[key]
+
+    def _look_on(self, tier: str, day: date, *, pressed: bool) -> date:
+        """Judges a day's last footage at its end, and again whenever the verdict may be another one, until it goes."""
+        end_us = now_us = day_start_us(day + timedelta(1))
+        changing = self._changing.get(tier)
+        changes = self._changes(changing[0].id if changing else "")
+        while True:
+            next_us = next((moment for moment in changes if moment > now_us), None)
+            chosen = self._choices(tier, now_us)
+            until_us = next_us
+            if chosen:
+                zone = ZoneInfo(self._zone(now_us))
+                verdict = judge(due(chosen, end_us, zone), Circumstances(now_us, zone, chosen, pressed=pressed))
+                if verdict.deletes:
+                    return day_of(now_us)
+                until_us = min(verdict.until_us, next_us or verdict.until_us)
+            if until_us is None:
+                return date.max
+            now_us = until_us
+
+    def _choices(self, tier: str, now_us: int) -> Sequence[Choice]:
+        """What counts at a moment; nothing while no policy binds that has the tier. Raises BadInput for one that none has."""
+        key = tier, max((moment for moment in self._changes(self._camera(tier)) if moment <= now_us), default=0)
+        if key not in self._chosen:
+            self._chosen[key] = self._find(tier, now_us)
+        return self._chosen[key]
+
+    def _find(self, tier: str, now_us: int) -> Sequence[Choice]:
+        if tier not in self._changing and self._policies and not any(tier in policy.tiers for policy in self._policies):
+            known = sorted({name for policy in self._policies for name in policy.tiers})
+            raise BadInput(f"there is no tier {tier!r} in the retention policy; there are: {', '.join(known)}")
+        if not self._rules.any_binds(now_us):
+            return ()
+        if tier in self._changing:
+            camera, archived = self._changing[tier]
+            return self._rules.circumstances(camera, now_us, archived=archived).chosen
+        return [
+            Choice(policy.tiers[tier], Level.DEFAULT, "", policy.version)
+            for policy in in_force(self._policies, now_us)
+            if tier in policy.tiers
+        ]
+
+    def _names(self, camera: Camera, now_us: int, *, archived: bool) -> str:
+        policies_us = max([now_us, *(policy.binds_us for policy in self._policies[:1])])  # before the first binds, what it will say
+        if not self._policies:
+            return ""
+        chosen = self._rules.circumstances(camera, policies_us, archived=archived).chosen
+        return " and ".join(sorted({choice.tier.name for choice in chosen}))
+
+    def _camera(self, tier: str) -> str:
+        return self._changing[tier][0].id if tier in self._changing else ""
+
+    def _changes(self, camera: str) -> list[int]:
+        """The moments at which what counts may be another: a policy binds, or what a camera was counts no more."""
+        former = self._rules.former.get(camera, ())
+        moments = {*(policy.binds_us for policy in self._policies), *(each.until_us for each in former)}
+        return sorted(moments - {FOR_EVER_US})
+
+    def _zone(self, now_us: int) -> str:
+        return in_force(self._policies, now_us)[-1].zone
+
+
+def _shares(hold: Hold, first: date, days: int) -> NDArray[np.float32]:
+    """How much of each day a hold covers."""
+    begins_us = np.array([day_start_us(first) + number * US_PER_DAY for number in range(days)], np.float64)
+    covered_us: NDArray[np.float64] = np.minimum(hold.end_us, begins_us + US_PER_DAY) - np.maximum(hold.start_us, begins_us)
+    return np.asarray(np.clip(covered_us, 0, US_PER_DAY) / US_PER_DAY, np.float32)
