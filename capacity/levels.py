@@ -24,9 +24,14 @@ HALF_LIFE_DAYS = 15.0
 LOOK_BACK_DAYS = 56
 LEAST_SEASON_DAYS = 400
 """A year's season is not seen in less than a year."""
+LEAST_WEEK_DAYS = 21
+"""What is a weekday's own is not seen in less than three weeks."""
+_TREND_DAYS = 120.0
 _WHOLE = 0.7
 """A day with less than this of the usual is one with an outage."""
 _HARMONICS = 2
+_TELLING = 5_000
+"""So many cameras of a kind, evenly taken, tell its rhythm: the middle of more is the same."""
 
 
 def naive(history: History, horizon: int) -> Floats:
@@ -42,12 +47,17 @@ def seasonal_naive(history: History, horizon: int) -> Floats:
 
 def levels(history: History, horizon: int) -> Floats:
     """Level times weekday times season; what a camera does on a whole day (see `up_share` for outages)."""
-    known = history.recorded_bytes
-    week, season = _shared_rhythm(history, horizon)
-    days = min(LOOK_BACK_DAYS, known.shape[1])
-    recent = known[:, -days:].astype(np.float64)
-    plain = recent / (week[:, -days - horizon : -horizon] * season[:, -days - horizon : -horizon])
-    return _level(plain)[:, None] * week[:, -horizon:] * season[:, -horizon:]
+    return _levels(history, horizon, _no_trend)
+
+
+def expected_levels(history: History, horizon: int) -> Floats:
+    """`levels`, less what outages take away: what is right for sums of many cameras."""
+    return levels(history, horizon) * up_share(history)
+
+
+def expected_trend(history: History, horizon: int) -> Floats:
+    """`expected_levels` that go on to rise or fall as their kind did, ever less so: a trend is not believed for long."""
+    return _levels(history, horizon, _damped) * up_share(history)
 
 
 def up_share(history: History, days: int = 120) -> float:
@@ -79,15 +89,26 @@ def _level(plain: Floats) -> Floats:
     return np.where(total > 0, np.exp(mean), np.nan_to_num(usual[:, 0]))
 
 
-def _shared_rhythm(history: History, horizon: int) -> tuple[Floats, Floats]:
-    """Weekday and season of each camera's kind, as factors around 1, over the history and the days after it."""
-    total = history.days + horizon
-    week, season = np.ones((history.cameras.height, total)), np.ones((history.cameras.height, total))
+def _levels(history: History, horizon: int, trend: Callable[[float, int], Floats]) -> Floats:
+    days = min(LOOK_BACK_DAYS, history.days)
+    found = np.empty((history.cameras.height, horizon))
     for kind in history.cameras["kind"].unique().to_list():
-        mine = (history.cameras["kind"] == kind).to_numpy()
-        factors = _rhythm(_usual_of(history.recorded_bytes[mine]), history.first, total)
-        week[mine], season[mine] = factors
-    return week, season
+        mine = np.flatnonzero((history.cameras["kind"] == kind).to_numpy())
+        telling = history.recorded_bytes[mine[:: -(-len(mine) // _TELLING)]]
+        rhythm, a_year = _rhythm(_usual_of(telling), history.first, history.days + horizon)
+        plain = history.recorded_bytes[mine, -days:] / rhythm[history.days - days : history.days]
+        found[mine] = _level(plain)[:, None] * (rhythm[history.days :] * trend(a_year, horizon))
+    return found
+
+
+def _no_trend(_: float, horizon: int) -> Floats:
+    return np.ones(horizon)
+
+
+def _damped(a_year: float, horizon: int) -> Floats:
+    """The factor of a trend (logarithm a year) for each day ahead: what it does in `_TREND_DAYS`, in the end."""
+    day = np.arange(1, horizon + 1)
+    return np.exp(a_year / 365.25 * _TREND_DAYS * (1 - np.exp(-day / _TREND_DAYS)))
 
 
 def _usual_of(known: NDArray[np.float32]) -> Floats:
@@ -100,8 +121,13 @@ def _usual_of(known: NDArray[np.float32]) -> Floats:
     return np.concatenate(([0.0], np.cumsum(typical)))
 
 
-def _rhythm(usual: Floats, first: date, total: int) -> tuple[Floats, Floats]:
-    """Fits trend, weekdays and harmonics of the year to a series of logarithms; returns the factors of week and year for all days."""
+def _rhythm(usual: Floats, first: date, total: int) -> tuple[Floats, float]:
+    """Fits trend, weekdays and harmonics of the year to a series of logarithms.
+
+    Returns weekday times season as a factor around 1 for all days, and the trend (logarithm a year).
+    """
+    if len(usual) < LEAST_WEEK_DAYS:
+        return np.ones(total), 0.0
     day = np.arange(total)
     weekday = weekdays(first, total)
     angle = 2 * np.pi * (day + first.timetuple().tm_yday) / 365.25
@@ -109,6 +135,4 @@ def _rhythm(usual: Floats, first: date, total: int) -> tuple[Floats, Floats]:
     year = [wave(k * angle) for k in range(1, _HARMONICS + 1) for wave in (np.sin, np.cos)] if len(usual) >= LEAST_SEASON_DAYS else []
     columns = np.stack([np.ones(total), day / 365.25, *week, *year], axis=1)
     fitted, *_ = np.linalg.lstsq(columns[: len(usual)], usual, rcond=None)
-    weeks = columns[:, 2:8] @ fitted[2:8]
-    years = columns[:, 8:] @ fitted[8:] if year else np.zeros(total)
-    return np.exp(weeks), np.exp(years)
+    return np.exp(columns[:, 2:] @ fitted[2:]), float(fitted[1])

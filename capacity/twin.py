@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from capacity.history import CAMERAS, History, weekdays
-from capacity.pools import Addition
+from capacity.inflow import Addition
 
 Floats = NDArray[np.float64]
 
