@@ -6,7 +6,6 @@ over those of the file below, value by value. What is wrong is said with its lin
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from capacity.plan_lines import line_of
+from capacity.plan_lines import line_of, sentence_of
 from capacity.ranges import Range, between, exactly
 from segments.errors import BadInput
 
@@ -23,9 +22,6 @@ MAX_EXTENDS = 8
 PLANS = Path(__file__).parent / "plans"
 COSTS = PLANS / "costs.toml"
 """What all plans lie over: what a camera, a segment and a row cost, as measured."""
-
-_UNION = re.compile(r"[\[(]|^str$")
-"""Parts of a place that name a branch of a union, not a field."""
 
 
 def _range(given: object) -> object:
@@ -153,17 +149,7 @@ def plan_of(values: Mapping[str, Any], path: Path) -> Plan:
         return Plan.model_validate(values)
     except ValidationError as error:
         text = path.read_text(encoding="utf-8")
-        raise BadInput("\n".join(_sentence(path, text, one) for one in error.errors())) from None
-
-
-def _sentence(path: Path, text: str, error: Any) -> str:
-    place = error.get("ctx", {}).get("place", "").split(".")
-    if place == [""]:
-        place = [str(part) for part in error["loc"] if not _UNION.search(str(part))]
-    message = error["msg"].removeprefix("Value error, ")
-    line = line_of(text, place)
-    where = f"{path.name}, line {line}" if line else path.name
-    return f"{where}: {'.'.join(place) + ': ' if place else ''}{message}"
+        raise BadInput("\n".join(sentence_of(path.name, text, one) for one in error.errors())) from None
 
 
 def _laid_over(path: Path, left: int) -> dict[str, Any]:

@@ -1,12 +1,26 @@
-"""Where in a TOML file a value stands, so that errors can name its line."""
+"""Where in a TOML file a value stands, so that errors can name its line, and the sentence that does."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_\-\"'.]+)\s*=")
+_UNION = re.compile(r"[\[(]|^str$")
+"""Parts of a place that name a branch of a union, not a field."""
+
+
+def sentence_of(name: str, text: str, error: Any) -> str:
+    """What pydantic found wrong in the text of the file `name`: its line, its field, and what would be right."""
+    place = error.get("ctx", {}).get("place", "").split(".")
+    if place == [""]:
+        place = [str(part) for part in error["loc"] if not _UNION.search(str(part))]
+    message = error["msg"].removeprefix("Value error, ")
+    line = line_of(text, place)
+    where = f"{name}, line {line}" if line else name
+    return f"{where}: {'.'.join(place) + ': ' if place else ''}{message}"
 
 
 def line_of(text: str, place: Sequence[str]) -> int | None:

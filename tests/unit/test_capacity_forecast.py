@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from capacity.backtest import BASELINE, backtest, forecast, split
 from capacity.flow import for_days, kept_bytes
 from capacity.history import CAMERAS, History, weekdays
-from capacity.levels import levels, naive, seasonal_naive, up_share
 from capacity.inflow import Addition
+from capacity.levels import levels, naive, seasonal_naive, up_share
 from capacity.pools import forecast_pools, keep
 from capacity.twin import TwinOrder, live
 from segments.errors import BadInput
