@@ -63,6 +63,6 @@ def _gone_on(first: date, tier: str, days: int, leaves: Leaves) -> Sequence[int]
 
 
 def for_days(general: int, key: int) -> Leaves:
-    """Fixed terms for the tiers `general` and `key`: for plans and tests; services take the rules in force."""
-    terms = {"general": general, "key": key}
+    """Fixed terms for the tiers `general` and `key-area`: for plans and tests; services take the rules in force."""
+    terms = {"general": general, "key-area": key}
     return lambda tier, day: day + timedelta(days=terms[tier] + 1)

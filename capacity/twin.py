@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 _KINDS = (("avc1 1920x1080", 3.6, 0.10), ("avc1 1280x720", 1.9, 0.12), ("hvc1 1920x1080", 1.7, 0.08), ("hvc1 3840x2160", 6.5, 0.09))
 """Codec and picture size, usual Mbit/s, and how much it moves from day to day."""
-_TIERS = ("general", "key")
+_TIERS = ("general", "key-area")
 _CAMPAIGN_DAYS = 45
 
 

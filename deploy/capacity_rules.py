@@ -6,7 +6,6 @@ which their answer may change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -16,13 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retention.plan import Circumstances, judge
-from retention.policy import Choice, Level, due, in_force
+from retention.policy import Choice, Due, Level, due, in_force
 from retention.rules import Rules
 from segments.clock import US_PER_DAY, day_of, day_start_us, iso
 from segments.errors import BadInput
 from segments.hold import FOR_EVER_US, Hold
 from segments.model import Camera
 
+Chosen = tuple[Choice, ...]
 _ANY_HOLD = Hold("any", "any", "what a hold covers is held, whichever it is", "capacity", 0, 0, cameras=("any",))
 
 
@@ -34,7 +34,8 @@ class RulesInForce:
         self._policies = [policy for policy in rules.policies if not policy.withdrawn_us]
         self._changing: dict[str, tuple[Camera, bool]] = {}
         """By what `tier_of` called them: cameras whose tier is about to change, one each, and whether they are in the archive."""
-        self._chosen: dict[tuple[str, int], Sequence[Choice]] = {}
+        self._chosen: dict[tuple[str, int], Chosen] = {}
+        self._dues: dict[tuple[Chosen, date, str], Due] = {}
         self._left: dict[tuple[str, date, bool], date] = {}
 
     def leaves(self, tier: str, day: date) -> date:
@@ -49,25 +50,24 @@ class RulesInForce:
         """See `capacity.flow.Goes`."""
         now_us = day_start_us(on + timedelta(1)) - 1
         chosen = self._choices(tier, now_us)
-        zone = ZoneInfo(self._zone(now_us))
         if not chosen:
             return False
+        zone = self._zone(now_us)
         holds = [_ANY_HOLD] if held else []
-        return judge(
-            due(chosen, day_start_us(day + timedelta(1)), zone), Circumstances(now_us, zone, chosen), held=holds, short=short
-        ).deletes
+        return judge(self._due(chosen, day, zone), Circumstances(now_us, zone, chosen), held=holds, short=short).deletes
 
     def held(self, cameras: pl.DataFrame, first: date, days: int) -> NDArray[np.float32]:
-        """See `capacity.flow.Held`: by the holds that stand. One without an end goes on."""
+        """See `capacity.flow.Held`: by the holds that stand. One without an end goes on; none holds what was gone when it was placed."""
         shares = np.zeros((cameras.height, days), np.float32)
         rows = {camera: row for row, camera in enumerate(cameras["camera"])}
-        areas = cameras["area"].to_numpy()
+        areas, tiers = cameras["area"].to_numpy(), cameras["tier"].to_numpy()
         for hold in self._rules.holds:
             covered = [area for area in np.unique(areas) if area and hold.covers(Camera(id="", name="", url="", area=area))]
             mine = {rows[camera] for camera in (*hold.cameras, *hold.seen) if camera in rows}
             mine |= set(np.flatnonzero(np.isin(areas, covered)).tolist())
-            lines = sorted(mine)
-            shares[lines] = np.maximum(shares[lines], _shares(hold, first, days))
+            for tier in np.unique(tiers):
+                lines = sorted(line for line in mine if tiers[line] == tier)
+                shares[lines] = np.maximum(shares[lines], _shares(hold, first, days) * self._there(hold, str(tier), first, days))
         return shares
 
     def tier_of(self, camera: Camera, now_us: int, *, archived: bool = True) -> str:
@@ -81,6 +81,11 @@ class RulesInForce:
         self._changing[text] = camera, archived
         return text
 
+    def _there(self, hold: Hold, tier: str, first: date, days: int) -> NDArray[np.bool_]:
+        """Which of these days were not gone when a hold was placed."""
+        placed = day_of(hold.placed_us)
+        return np.array([self.leaves(tier, first + timedelta(number)) > placed for number in range(days)])
+
     def _gone_by(self, tier: str, day: date, *, pressed: bool) -> date:
         key = tier, day, pressed
         if key not in self._left:
@@ -89,7 +94,7 @@ class RulesInForce:
 
     def _look_on(self, tier: str, day: date, *, pressed: bool) -> date:
         """Judges a day's last footage at its end, and again whenever the verdict may be another one, until it goes."""
-        end_us = now_us = day_start_us(day + timedelta(1))
+        now_us = day_start_us(day + timedelta(1))
         changing = self._changing.get(tier)
         changes = self._changes(changing[0].id if changing else "")
         while True:
@@ -97,8 +102,8 @@ class RulesInForce:
             chosen = self._choices(tier, now_us)
             until_us = next_us
             if chosen:
-                zone = ZoneInfo(self._zone(now_us))
-                verdict = judge(due(chosen, end_us, zone), Circumstances(now_us, zone, chosen, pressed=pressed))
+                zone = self._zone(now_us)
+                verdict = judge(self._due(chosen, day, zone), Circumstances(now_us, zone, chosen, pressed=pressed))
                 if verdict.deletes:
                     return day_of(now_us)
                 until_us = min(verdict.until_us, next_us or verdict.until_us)
@@ -106,27 +111,34 @@ class RulesInForce:
                 return date.max
             now_us = until_us
 
-    def _choices(self, tier: str, now_us: int) -> Sequence[Choice]:
-        """What counts at a moment; nothing while no policy binds that has the tier. Raises BadInput for one that none has."""
+    def _due(self, chosen: Chosen, day: date, zone: ZoneInfo) -> Due:
+        """Of the last footage of a day."""
+        key = chosen, day, zone.key
+        if key not in self._dues:
+            self._dues[key] = due(chosen, day_start_us(day + timedelta(1)), zone)
+        return self._dues[key]
+
+    def _choices(self, tier: str, now_us: int) -> Chosen:
+        """What counts at a moment; nothing while no policy binds that has the tier. Raises BadInput for one that none has.
+
+        Of cameras nobody knows (tier '') all tiers count, as for the sweep.
+        """
         key = tier, max((moment for moment in self._changes(self._camera(tier)) if moment <= now_us), default=0)
         if key not in self._chosen:
             self._chosen[key] = self._find(tier, now_us)
         return self._chosen[key]
 
-    def _find(self, tier: str, now_us: int) -> Sequence[Choice]:
-        if tier not in self._changing and self._policies and not any(tier in policy.tiers for policy in self._policies):
+    def _find(self, tier: str, now_us: int) -> Chosen:
+        if tier and tier not in self._changing and self._policies and not any(tier in policy.tiers for policy in self._policies):
             known = sorted({name for policy in self._policies for name in policy.tiers})
             raise BadInput(f"there is no tier {tier!r} in the retention policy; there are: {', '.join(known)}")
         if not self._rules.any_binds(now_us):
             return ()
         if tier in self._changing:
             camera, archived = self._changing[tier]
-            return self._rules.circumstances(camera, now_us, archived=archived).chosen
-        return [
-            Choice(policy.tiers[tier], Level.DEFAULT, "", policy.version)
-            for policy in in_force(self._policies, now_us)
-            if tier in policy.tiers
-        ]
+            return tuple(self._rules.circumstances(camera, now_us, archived=archived).chosen)
+        mine = [(policy, each) for policy in in_force(self._policies, now_us) for each in policy.tiers.values() if tier in ("", each.name)]
+        return tuple(Choice(each, Level.DEFAULT, "", policy.version) for policy, each in mine)
 
     def _names(self, camera: Camera, now_us: int, *, archived: bool) -> str:
         policies_us = max([now_us, *(policy.binds_us for policy in self._policies[:1])])  # before the first binds, what it will say
@@ -144,8 +156,8 @@ class RulesInForce:
         moments = {*(policy.binds_us for policy in self._policies), *(each.until_us for each in former)}
         return sorted(moments - {FOR_EVER_US})
 
-    def _zone(self, now_us: int) -> str:
-        return in_force(self._policies, now_us)[-1].zone
+    def _zone(self, now_us: int) -> ZoneInfo:
+        return ZoneInfo(in_force(self._policies, now_us)[-1].zone)
 
 
 def _shares(hold: Hold, first: date, days: int) -> NDArray[np.float32]:

@@ -65,6 +65,7 @@ def test_a_tier_that_is_not_there_is_refused() -> None:
     """With those that are."""
     with pytest.raises(BadInput, match="general, key-area"):
         rules_of().leaves("cellar", date(2026, 3, 1))
+    assert rules_of().leaves("", date(2026, 3, 31)) == date(2026, 7, 1)  # a camera nobody knows: as long as any tier says
 
 
 def test_a_lengthening_binds_for_what_is_still_there_and_a_shortening_when_its_notice_is_over() -> None:
@@ -102,12 +103,24 @@ def test_a_camera_whose_tier_is_about_to_change_is_called_so() -> None:
 
 def test_holds_keep_the_share_of_each_day_they_cover() -> None:
     """Two cameras by name and area; noon to noon is half of two days, the whole day between; a third camera is not held."""
+    placed_us = day_start_us(date(2026, 5, 20))
     noon = lambda day: from_datetime(datetime(2026, 5, day, 12, tzinfo=UTC))  # noqa: E731
-    holds = [a_hold(cameras=("gate",), start_us=noon(2), end_us=noon(4)), a_hold(id="h2", cameras=(), areas=("harbour",), start_us=noon(5))]
+    holds = [
+        a_hold(cameras=("gate",), start_us=noon(2), end_us=noon(4), placed_us=placed_us),
+        a_hold(id="h2", cameras=(), areas=("harbour",), start_us=noon(5), placed_us=placed_us),
+    ]
     columns = {name: [""] * 3 for name, kind in CAMERAS.items() if kind == pl.String}
-    columns |= {"camera": ["gate", "quay", "yard"], "area": ["", "harbour/east", "harbours"], "class": [1, 1, 1]}
+    columns |= {"camera": ["gate", "quay", "yard"], "area": ["", "harbour/east", "harbours"], "class": [1, 1, 1], "tier": ["general"] * 3}
     found = rules_of(holds=holds).held(pl.DataFrame(columns, schema=CAMERAS), date(2026, 5, 1), 6)
     assert found.tolist() == [[0, 0.5, 1, 0.5, 0, 0], [0, 0, 0, 0, 0.5, 1], [0] * 6]
+
+
+def test_a_hold_keeps_nothing_that_was_gone_when_it_was_placed() -> None:
+    """Placed on 10 June on all of the time of a camera: what was recorded before 10 May had gone."""
+    hold = a_hold(start_us=0, placed_us=day_start_us(date(2026, 6, 10)))
+    columns = {name: [""] for name, kind in CAMERAS.items() if kind == pl.String} | {"camera": ["gate"], "tier": ["general"], "class": [1]}
+    found = rules_of(holds=[hold]).held(pl.DataFrame(columns, schema=CAMERAS), date(2026, 5, 7), 5)
+    assert found.tolist() == [[0, 0, 0, 1, 1]]
 
 
 @settings(max_examples=40, deadline=None)
