@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +33,14 @@ class Figures:
 
 def work_out(plan: Plan) -> Mapping[int, Figures]:
     """All figures by year; raises BadInput if a formula needs an input that the plan does not give."""
+    return dict(each_year(plan))
+
+
+def each_year(plan: Plan) -> Iterator[tuple[int, Figures]]:
+    """The same a year at a time, for those who do not want all of them in memory."""
     given = {name: each.value.samples(name) for name, each in plan.inputs.items()}
-    return {year: _year(plan, year, given) for year in plan.years}
+    for year in plan.years:
+        yield year, _year(plan, year, given)
 
 
 def _year(plan: Plan, year: int, given: Mapping[str, Samples]) -> Figures:

@@ -6,8 +6,9 @@ over those of the file below, value by value. What is wrong is said with its lin
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -24,21 +25,40 @@ COSTS = PLANS / "costs.toml"
 """What all plans lie over: what a camera, a segment and a row cost, as measured."""
 
 
+Read = Callable[[Path], str]
+"""Gives the text of a plan's file; raises OSError or UnicodeDecodeError, or BadInput where there is no such file."""
+
+
+def read_file(path: Path) -> str:
+    """A file of this machine."""
+    return path.read_text(encoding="utf-8")
+
+
 def _range(given: object) -> object:
     if isinstance(given, bool) or not isinstance(given, int | float | dict):
         return given
     if not isinstance(given, dict):
-        return exactly(float(given))
+        return exactly(_finite(given))
     if set(given) != {"low", "likely", "high"}:
         raise ValueError("a range has `low`, `likely` and `high`")
     try:
-        return between(given["low"], given["likely"], given["high"])
+        return between(*(_finite(given[name]) for name in ("low", "likely", "high")))
     except BadInput as error:
         raise ValueError(str(error)) from None
 
 
+def _finite(given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise ValueError(f"a number is wanted, not {given!r}")
+    return float(given)
+
+
 Ranged = Annotated[Range, BeforeValidator(_range)]
 """A number, or `{ low = , likely = , high = }`."""
+
+
+Year = Annotated[int, Field(ge=1970, le=2200)]
+Cameras = Annotated[float, Field(le=1e9)]
 
 
 class _Part(BaseModel):
@@ -81,7 +101,7 @@ class Group(_Part):
 
     site: str
     camera_class: int = Field(alias="class", ge=1, le=3)
-    stock: dict[int, float] = Field(min_length=1)
+    stock: dict[Year, Cameras] = Field(min_length=1)
     bitrate_mbit_per_s: Ranged | str
     recorded_share: Ranged | str = exactly(1.0)
     growth_per_year: Ranged | str = exactly(0.0)
@@ -105,7 +125,7 @@ class Plan(_Part):
     title: str
     title_zh: str = ""
     currency: str = ""
-    years: tuple[int, ...] = Field(min_length=1, max_length=50)
+    years: tuple[Year, ...] = Field(min_length=1, max_length=50)
     inputs: dict[str, Input]
     tiers: dict[str, Tier]
     sites: dict[str, Site]
@@ -138,35 +158,35 @@ def _wrong(where: str, sentence: str) -> PydanticCustomError:
     return PydanticCustomError("plan", "{sentence}", {"sentence": sentence, "place": where})
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path, read: Read = read_file) -> Plan:
     """The plan of a file and of those it extends; raises BadInput naming file, line, field and what would be right."""
-    return plan_of(_laid_over(path, MAX_EXTENDS), path)
+    return plan_of(_laid_over(path, MAX_EXTENDS, read), path, read)
 
 
-def plan_of(values: Mapping[str, Any], path: Path) -> Plan:
+def plan_of(values: Mapping[str, Any], path: Path, read: Read = read_file) -> Plan:
     """A plan of values that were read from a file."""
     try:
         return Plan.model_validate(values)
     except ValidationError as error:
-        text = path.read_text(encoding="utf-8")
+        text = read(path)
         raise BadInput("\n".join(sentence_of(path.name, text, one) for one in error.errors())) from None
 
 
-def _laid_over(path: Path, left: int) -> dict[str, Any]:
+def _laid_over(path: Path, left: int, read: Read) -> dict[str, Any]:
     if left == 0:
         raise BadInput(f"{path}: plans extend one another more than {MAX_EXTENDS} deep; is it a circle?")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read(path))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # what is no TOML, no UTF-8, or a number or a nesting beyond what Python reads
         raise BadInput(f"{path}: no TOML: {error}") from None
     below = values.pop("extends", None)
     if below is None:
-        return values if path == COSTS else _merged(_laid_over(COSTS, 1), values)
+        return values if path == COSTS else _merged(_laid_over(COSTS, 1, read_file), values)
     if not isinstance(below, str):
-        raise BadInput(f"{path}, line {line_of(path.read_text(encoding='utf-8'), ['extends'])}: `extends` is the path of a plan")
-    return _merged(_laid_over(path.parent / below, left - 1), values)
+        raise BadInput(f"{path}, line {line_of(read(path), ['extends'])}: `extends` is the path of a plan")
+    return _merged(_laid_over(path.parent / below, left - 1, read), values)
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from deploy.metrics.consumers import ConsumerMetrics
 from deploy.metrics.register import CountedRegister
 from deploy.metrics.requests import RequestMetrics
 from deploy.peers import open_peers
+from deploy.planner import ProcessPlanner
 from deploy.safety import refuse_unsafe
 from deploy.settings import Settings
 from deploy.tls import api_certificate, trust_in_nodes
@@ -88,6 +89,7 @@ async def run_api(settings: Settings) -> None:
             links=pool_links(settings, stores, clock),
             link_keys=link_keys(settings),
             link_s=settings.playback.link_s,
+            planner=ProcessPlanner(),
             register=CountedRegister(watch.metrics.registry, register),
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )

@@ -115,6 +115,8 @@ class LimitsSettings(Section):
     """Playlists, timelines and snapshots that are worked on."""
     costly_per_client: int = Field(16, ge=1, le=1000)
     """Those that are worked on or wait for it."""
+    plans: int = Field(2, ge=1, le=100)
+    """Questions of planners that are worked on, each in a process of its own."""
     consumer: ConsumerLimitsSettings = ConsumerLimitsSettings()
 
 

@@ -27,6 +27,7 @@ from playback import (
     timeline_routes,
 )
 from playback.access import Open, needs
+from playback.body_limit import BodyLimit
 from playback.consumers import routes as consumer_routes
 from playback.consumers.passages import Paced
 from playback.description import describe
@@ -35,6 +36,8 @@ from playback.identity import people_routes, session_routes
 from playback.identity.identity import identity_over
 from playback.layouts import Layouts
 from playback.limits import RequestLimits, Traffic
+from playback.planning import routes as planning_routes
+from playback.planning.planner import Turns
 from playback.seen import Seen
 from playback.sensitive import routes as sensitive_routes
 from playback.services import Services
@@ -64,6 +67,7 @@ _ROUTERS = (
     file_routes.router,
     webhook_routes.router,
     consumer_routes.router,
+    planning_routes.router,
 )
 _description = APIRouter()
 
@@ -82,11 +86,13 @@ def create_app(services: Services, more: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.live_marks = live_routes.LiveMarks()
     app.state.traffic = Traffic(services.limits)
     app.state.seen = Seen()
+    app.state.planning = Turns(services.limits.plans)
     for router in (*_ROUTERS, *more, _description):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
     if isinstance(services.access, Open) and services.hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(services.hosts))
+    app.add_middleware(BodyLimit)
     app.add_middleware(Paced)
     app.add_middleware(RequestLimits, traffic=app.state.traffic, free=frozenset({f"{PREFIX}/health"}))
     if services.console is not None and services.console.is_dir():

@@ -16,7 +16,7 @@ from typing import Any, cast
 from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playback.problems import TooMuch, too_much
+from playback.problems import TooMuch, refusal
 
 TURN_S = 2.0
 """How long a costly request waits for its turn."""
@@ -27,12 +27,16 @@ STALLED_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once: requests in all and of one client, costly ones worked on, and costly ones of one client that also may wait."""
+    """How much at once: requests in all and of one client, costly ones worked on, and costly ones of one client that also may wait.
+
+    `plans` are questions of planners, which are worked out in processes of their own.
+    """
 
     requests: int = 256
     requests_per_client: int = 64
     costly: int = 4
     costly_per_client: int = 16
+    plans: int = 2
 
     @property
     def turns_per_client(self) -> int:
@@ -129,7 +133,7 @@ class RequestLimits:
             async with self._traffic.request(client_of(scope)):
                 await self._app(scope, receive, _cutting_off(send))
         except TooMuch as error:
-            await too_much(error)(scope, receive, send)
+            await refusal(error)(scope, receive, send)
         except _StalledError:
             return  # the server closes a connection whose answer ends too early
 

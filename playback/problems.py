@@ -45,6 +45,10 @@ class TooMuch(KeepsightError):
         self.headers = headers or {"Retry-After": str(RETRY_AFTER_S)}
 
 
+class TooLarge(KeepsightError):
+    """A body is larger than any that is taken."""
+
+
 class InputError(BaseModel):
     """One thing that is wrong with the input."""
 
@@ -73,6 +77,7 @@ _KINDS: tuple[tuple[type[KeepsightError], int, str, str], ...] = (
     (Conflict, 409, "conflict", "Conflict"),
     (NeedsReason, 403, "needs-reason", "A reason is needed"),
     (NeedsConsent, 403, "needs-consent", "A second person's consent is needed"),
+    (TooLarge, 413, "too-large", "Too large"),
     (TooMuch, 429, "too-much", "Too many requests"),
     (TryAgain, 503, "try-again", "Try again"),
     (Refused, 502, "refused", "A store refused this service"),
@@ -89,7 +94,7 @@ async def _own(_: Request, error: Exception) -> Response:
     return _of_ours(error)
 
 
-def too_much(error: TooMuch) -> Response:
+def refusal(error: TooMuch | TooLarge) -> Response:
     """The answer to a request over the limits, for one that never reached a route."""
     return _of_ours(error)
 

@@ -21,6 +21,7 @@ from playback.identity.identity import Identity
 from playback.limits import Limits
 from playback.link_token import LONGEST_START_S, LinkKeys
 from playback.live import LiveFootage
+from playback.planning.planner import NoPlanner, Planner
 from playback.webhooks.telling import Means
 from segments.audit import NoRegister, Register
 from segments.clock import Clock
@@ -58,7 +59,7 @@ class Services:
     `damage` knows which segments are not served from here. `consent_hours` is how long an approval of sensitive footage lasts.
     `exports` are None where export jobs are not set up.
     `links` says which pools may be opened by a link, `link_keys` sign links of our own, to be opened within `link_s` seconds at most.
-    `allowance` is what one consumer may ask for.
+    `allowance` is what one consumer may ask for. `planner` works out questions of planners.
     """
 
     index: PlaybackIndex
@@ -83,6 +84,7 @@ class Services:
     link_s: int = LONGEST_START_S
     consumers: Consumers = field(init=False)
     allowance: Allowance = UNLIMITED
+    planner: Planner = field(default_factory=NoPlanner)
 
     def __post_init__(self) -> None:
         """Opens the accounts of consumers: their default limits are `allowance`."""

@@ -77,6 +77,7 @@ VALUES: dict[str, Any] = {
     "limits.requests_per_client": 7,
     "limits.costly": 3,
     "limits.costly_per_client": 2,
+    "limits.plans": 3,
     "limits.consumer.requests_per_s": 5.5,
     "limits.consumer.streams": 3,
     "limits.consumer.bytes_per_s": 1_000_000,
@@ -315,7 +316,6 @@ key_file = "c"
 def test_wrong_configurations_are_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
     """The refusal names file and key; all wrong keys at once."""
     path = written(tmp_path, text)
-
     with pytest.raises(StartRefused) as error:
         load_settings(path, {})
     assert str(path) in str(error.value)
