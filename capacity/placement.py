@@ -1,0 +1,150 @@
+"""Which cameras to move to which pool before one fills, so that as few bytes a day as can be go elsewhere. Pure.
+
+What is stored stays where it is; of a camera that is moved, new footage goes to the other pool. So moving relieves a pool by what the
+camera would have brought since, as far as that would still be kept: a byte a day of a tier that is kept longer relieves more, which is why
+cameras of long tiers go first. Days on which no move can be enough are said, not hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from capacity.flow import Leaves, kept_bytes
+from capacity.levels import Floats
+from segments.errors import BadInput
+
+MOVABLE = {"camera": pl.String, "pool": pl.String, "tier": pl.String, "day_bytes": pl.Float64}
+"""Columns of the cameras that may be moved; `day_bytes` is what each brings a day."""
+_ROUNDING = 1e-9
+Helped = NDArray[np.bool_]
+"""On which of the days ahead moving cameras can be enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A pool: at which site, how many bytes it may keep, what it will keep at the end of each day ahead; `opened`: it takes new cameras."""
+
+    site: str
+    limit_bytes: float
+    ahead_bytes: Floats
+    opened: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The new footage of a camera goes from one pool to another."""
+
+    camera: str
+    tier: str
+    source: str
+    target: str
+    day_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to move. `too_full`: pools that pass their limit all the same, and the first day on which they do."""
+
+    moves: Sequence[Move]
+    too_full: Mapping[str, date]
+
+    @property
+    def moved_day_bytes(self) -> float:
+        """How much goes elsewhere every day."""
+        return sum(move.day_bytes for move in self.moves)
+
+
+def advise(cameras: pl.DataFrame, rooms: Mapping[str, Room], first: date, leaves: Leaves) -> Advice:
+    """What to move from `first` on, the first of the days ahead, so that no pool passes its limit while others of its site have room.
+
+    `cameras` is a frame `MOVABLE`. A pool that nothing is known of neither gives nor takes. Raises BadInput if pools look ahead to
+    different days.
+    """
+    if len({room.ahead_bytes.shape for room in rooms.values()}) > 1:
+        raise BadInput("pools have to be looked at over the same days")
+    days = next((len(room.ahead_bytes) for room in rooms.values()), 0)
+    tiers = cameras["tier"].unique().sort().to_list()
+    reliefs = dict(zip(tiers, kept_bytes(first, tiers, np.ones((len(tiers), days)), leaves), strict=True))
+    desk = _Desk(rooms, reliefs)
+    for pool in sorted(rooms, key=lambda name: (-float(desk.over(name).max(initial=0)), name)):
+        desk.relieve(pool, cameras.filter(pl.col("pool") == pool))
+    over = {pool: np.flatnonzero(desk.over(pool) > 0) for pool in sorted(rooms)}
+    return Advice(desk.moves, {pool: first + timedelta(days=int(found[0])) for pool, found in over.items() if found.size})
+
+
+class _Desk:
+    """What pools will keep with all moves so far."""
+
+    def __init__(self, rooms: Mapping[str, Room], reliefs: Mapping[str, Floats]) -> None:
+        self._rooms, self._reliefs = rooms, reliefs
+        self._ahead = {pool: room.ahead_bytes.astype(np.float64) for pool, room in rooms.items()}
+        self.moves: list[Move] = []
+
+    def over(self, pool: str) -> Floats:
+        """By how much a pool passes its limit on each day."""
+        limit = self._rooms[pool].limit_bytes
+        return np.maximum(0, self._ahead[pool] - limit * (1 + _ROUNDING))
+
+    def relieve(self, pool: str, cameras: pl.DataFrame) -> None:
+        """Moves what has to be moved from a pool, the tiers that are kept longest first."""
+        brings = {tier: float(total) for tier, total in cameras.group_by("tier").agg(pl.col("day_bytes").sum()).iter_rows()}
+        most = sum((total * self._reliefs[tier] for tier, total in brings.items()), np.zeros_like(self._ahead[pool]))
+        helped: Helped = self.over(pool) <= most  # on the others, moving all would not be enough: they do not count
+        begun = len(self.moves)
+        for tier in sorted(brings, key=lambda each: (-float(self._reliefs[each].sum()), each)):
+            mine = cameras.filter(pl.col("tier") == tier).sort("day_bytes", "camera", descending=[True, False])
+            self._move_enough(pool, tier, list(mine.select("camera", "day_bytes").iter_rows()), helped)
+        for move in sorted(self.moves[begun:], key=lambda each: each.day_bytes):
+            self._shift(move, -1)
+            if (self.over(pool)[helped] > 0).any():
+                self._shift(move, 1)
+            else:
+                self.moves.remove(move)
+
+    def _move_enough(self, pool: str, tier: str, cameras: Sequence[tuple[str, float]], helped: Helped) -> None:
+        """From the largest to the smallest those that are not too much; then, if that was not enough, the smallest that is."""
+        left = []
+        for camera, day_bytes in cameras:
+            needed = self._needed(pool, tier, helped)
+            if needed <= 0:
+                return
+            if day_bytes > needed or not self._moved(camera, day_bytes, pool, tier):
+                left.append((camera, day_bytes))
+        needed = self._needed(pool, tier, helped)
+        enough = [each for each in reversed(left) if each[1] >= needed > 0]
+        any(self._moved(camera, day_bytes, pool, tier) for camera, day_bytes in enough)
+
+    def _needed(self, pool: str, tier: str, helped: Helped) -> float:
+        """How many bytes a day of a tier have to go, that no day counts on which the pool is too full."""
+        over, relief = self.over(pool)[helped], self._reliefs[tier][helped]
+        return float(np.max(np.divide(over, relief, out=np.zeros_like(over), where=relief > 0), initial=0))
+
+    def _moved(self, camera: str, day_bytes: float, pool: str, tier: str) -> bool:
+        """Moves a camera; says whether there is a pool it fits in."""
+        target = self._target(pool, tier, day_bytes)
+        if target is not None:
+            self.moves.append(Move(camera, tier, pool, target, day_bytes))
+            self._shift(self.moves[-1], 1)
+        return target is not None
+
+    def _shift(self, move: Move, sign: int) -> None:
+        shifted = sign * move.day_bytes * self._reliefs[move.tier]
+        self._ahead[move.source] -= shifted
+        self._ahead[move.target] += shifted
+
+    def _target(self, pool: str, tier: str, day_bytes: float) -> str | None:
+        """Of the pools of the same site that stay within their limits, the one with the most room left."""
+        site, best, most = self._rooms[pool].site, None, -1.0
+        for name, room in sorted(self._rooms.items()):
+            if name == pool or room.site != site or not room.opened:
+                continue
+            left = 1 - float(np.max(self._ahead[name] + day_bytes * self._reliefs[tier], initial=0)) / max(room.limit_bytes, 1.0)
+            if left >= 0 and left > most:
+                best, most = name, left
+        return best
