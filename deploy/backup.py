@@ -1,4 +1,4 @@
-"""Backups of all that is not footage: cameras, sealed passwords, records, receipts and epochs, as one SQLite index file.
+"""Backups of all that is not footage: cameras, sealed passwords, records, receipts, usage's history and epochs, as one SQLite index file.
 
 Footage describes itself: its rows and runs are made anew from the pools (segments/rebuild.py). The key of the camera passwords is in no
 backup: who finds one cannot open a password.
@@ -34,8 +34,8 @@ from replication.scrub_progress import SCRUB
 from replication.site_record import SITE
 from segments.clock import US_PER_DAY, US_PER_HOUR, US_PER_S, Clock
 from segments.errors import BadInput, Conflict, NotFound, StartRefused
-from segments.index_compare import ORDER, ReadIndex, archive_of, records_of
 from segments.index_copy import BUT_FOOTAGE, CopySource, copy_index
+from segments.index_read import ORDER, ReadIndex, archive_of, records_of
 from segments.model import PartitionKind
 from segments.ports import Index, Partitions, Records
 from segments.receipt import Receipt
@@ -208,7 +208,7 @@ async def opened_backup(file: Path) -> AsyncIterator[tuple[Index, Origin]]:
 
 
 async def contents_of(index: CountedIndex, clock: Clock) -> dict[str, int]:
-    """How many cameras, passwords, records, receipts and lines of the register there are."""
+    """How many cameras, passwords, records, months of usage, receipts and lines of the register there are."""
     cameras = passwords = 0
     for bucket in range(CAMERA_BUCKETS):
         kinds = [kind for kind, _ in await archive_of(index, bucket, clock)]
@@ -217,7 +217,8 @@ async def contents_of(index: CountedIndex, clock: Clock) -> dict[str, int]:
     records = sum([len(await records_of(index, kind, clock)) for kind in sorted(CARRIED)])
     receipts = sum([last.number for chain in await index.receipt_chains() if (last := await index.last_receipt(chain))])
     acts = sum([line.number for chain in await index.audit_chains() if (line := await index.last_audit(chain))])
-    return {"cameras": cameras, "passwords": passwords, "records": records, "receipts": receipts, "acts": acts}
+    months = len(await index.usage_history_months())
+    return {"cameras": cameras, "passwords": passwords, "records": records, "usage months": months, "receipts": receipts, "acts": acts}
 
 
 async def partitions_of(index: Partitions, kind: PartitionKind, most: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""Two indexes compared, partition by partition, over ports alone; and the reading of whole partitions of any kind.
+"""Two indexes compared, partition by partition, over ports alone.
 
 It holds a few pages in memory, however large the indexes are.
 """
@@ -8,41 +8,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
-from typing import Any, NamedTuple, Protocol
 
 from segments.audit_chains import chain_sum
 from segments.clock import Clock
-from segments.model import Batch, Camera, Partition, PartitionKind, Row, RowPosition, Run, StateChange
+from segments.index_read import (
+    ORDER,
+    ReadIndex,
+    archive_of,
+    history_in,
+    page_of,
+    pages_of,
+    records_of,
+    some_partitions,
+)
+from segments.model import Partition, PartitionKind
 from segments.patience import patiently, some_at_once
-from segments.ports import Batches, BatchRows, CameraChanges, Page, Partitions, ReadAudit, ReadReceipts, ReadRows, Records, Runs, States
+from segments.ports import Partitions, ReadReceipts, UsageHistory
 from segments.receipt_chains import receipts_behind
-from segments.record import KINDS, Record
+from segments.record import KINDS
 from segments.shards import CAMERA_BUCKETS
+from segments.usage import PackedHistory
 
-ORDER = (PartitionKind.RUNS, PartitionKind.ROWS, PartitionKind.STATES, PartitionKind.BATCHES)
-"""Runs before rows: who finds a row finds what plays it."""
 AT_ONCE = 4
 """Partitions that are read at once."""
-STEP_PARTITIONS = 64
-"""So many are read between two reports of progress."""
-PAGE_ITEMS = 500
 MAX_NAMED = 1000
 """Most differences a comparison names; it counts all."""
-
-
-class ListedRow(NamedTuple):
-    """A row of a batch."""
-
-    batch: Batch
-    row: Row
-
-
-Item = Row | Run | StateChange | Batch | ListedRow
-
-
-class ReadIndex(ReadRows, Runs, States, Batches, BatchRows, Partitions, ReadReceipts, ReadAudit, Records, CameraChanges, Protocol):
-    """What is read of an index to compare it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +47,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class IndexDifference:
-    """What is not the same on both sides: a partition, a camera, its credential, a record, a chain of receipts or of the register.
+    """What is not the same on both sides: a partition, a camera, its credential, a record, a month of usage, a chain of receipts or of the
+    register.
 
-    `kind`: a `PartitionKind`, or `camera`, `credential`, `record`, `receipts`, `audit`.
+    `kind`: a `PartitionKind`, or `camera`, `credential`, `record`, `usage`, `receipts`, `audit`.
     """
 
     kind: str
@@ -88,7 +81,7 @@ class Comparison:
 async def compare_indexes(
     source: ReadIndex, target: ReadIndex, clock: Clock, *, progress: Callable[[Comparison], None] | None = None
 ) -> Comparison:
-    """Compares rows, runs, states, batches with their rows, cameras, credentials, records, receipts and the register.
+    """Compares rows, runs, states, batches with their rows, cameras, credentials, records, the history of usage, receipts and the register.
 
     What only one side has differs, too.
 
@@ -101,6 +94,8 @@ async def compare_indexes(
         found = found.plus(0, 0, await work.archive(bucket))
     for kind in KINDS:
         found = found.plus(0, *await work.records(kind))
+    for month in await work.usage_months():
+        found = found.plus(0, *await work.usage(month))
     for chain in await work.chains():
         found = found.plus(0, *await work.receipts(chain))
         if progress is not None:
@@ -143,6 +138,19 @@ class _Compare:
         ]
         return len(ours), _differing(ours, theirs)
 
+    async def usage_months(self) -> list[date]:
+        """The months there is history of usage of on either side."""
+        both = [await patiently(index.usage_history_months, self._clock) for index in (self._source, self._target)]
+        return sorted({month for months in both for month in months})
+
+    async def usage(self, month: date) -> tuple[int, list[IndexDifference]]:
+        """What was recorded in a month, by bucket: in how many there is something, and those that differ."""
+        ours, theirs = [
+            {("usage", f"{month:%Y-%m} bucket {bucket}"): found.packed async for bucket, found in _histories(index, month, self._clock)}
+            for index in (self._source, self._target)
+        ]
+        return len(ours), _differing(ours, theirs)
+
     async def chains(self) -> list[str]:
         """The names of all chains on either side."""
         both = [await patiently(index.receipt_chains, self._clock) for index in (self._source, self._target)]
@@ -171,7 +179,7 @@ class _Compare:
 
     async def only_there(self, kind: PartitionKind, partition: Partition) -> Summary | IndexDifference:
         """A partition of the target of which the source has nothing; where it has some, `partition` has compared them."""
-        page = await patiently(partial(_page, self._source, kind, partition, None, 1), self._clock)
+        page = await patiently(partial(page_of, self._source, kind, partition, None, 1), self._clock)
         if page.items:
             return _summed([])
         return _difference(kind, partition, _summed([]), await summary_of(self._target, kind, partition, self._clock))
@@ -207,7 +215,11 @@ def _summed(values: Sequence[object]) -> Summary:
     return Summary(len(values), hashlib.sha256("".join(map(repr, values)).encode()).hexdigest())
 
 
-# --- reading -------------------------------------------------------------------------------------------------------------
+async def _histories(index: UsageHistory, month: date, clock: Clock) -> AsyncIterator[tuple[int, PackedHistory]]:
+    for bucket in range(CAMERA_BUCKETS):
+        found = await history_in(index, month, bucket, clock)
+        if found.revision:
+            yield bucket, found
 
 
 async def _steps(index: Partitions, kind: PartitionKind, clock: Clock) -> AsyncIterator[Sequence[Partition]]:
@@ -216,54 +228,3 @@ async def _steps(index: Partitions, kind: PartitionKind, clock: Clock) -> AsyncI
         page = await some_partitions(index, kind, after, clock)
         yield page.items
         after = page.next
-
-
-async def some_partitions(index: Partitions, kind: PartitionKind, after: str, clock: Clock) -> Page[Partition, str]:
-    """The next few partitions of a kind."""
-    return await patiently(partial(index.partitions, kind, after=after, limit=STEP_PARTITIONS), clock)
-
-
-async def pages_of(index: ReadIndex, kind: PartitionKind, partition: Partition, clock: Clock) -> AsyncIterator[Sequence[Item]]:
-    """The items of a partition in order; no page is empty."""
-    cursor: Any = None
-    while True:
-        page = await patiently(partial(_page, index, kind, partition, cursor, PAGE_ITEMS), clock)
-        if page.items:
-            yield page.items
-        if page.next is None:
-            return
-        cursor = page.next
-
-
-async def _page(index: ReadIndex, kind: PartitionKind, partition: Partition, after: Any, limit: int) -> Page[Any, Any]:
-    match kind:
-        case PartitionKind.ROWS:
-            return await index.rows(*partition, after=after, limit=limit)
-        case PartitionKind.RUNS:
-            return await index.runs(*partition, after=after or "", limit=limit)
-        case PartitionKind.STATES:
-            return await index.states(*partition, after_us=-1 if after is None else after, limit=limit)
-        case PartitionKind.BATCHES:
-            return await _batch_page(index, partition, after, limit)
-
-
-async def _batch_page(index: ReadIndex, partition: Partition, after: RowPosition | None, limit: int) -> Page[Item, RowPosition]:
-    """The rows of a batch, and behind the last of them the batch: who finds one finds its rows."""
-    batch = await index.batch(*partition)
-    if batch is None:
-        return Page([], None)
-    page = await index.batch_rows(batch, after=after, limit=limit)
-    rows = [ListedRow(batch, row) for row in page.items]
-    return Page([*rows, batch] if page.next is None else rows, page.next)
-
-
-async def archive_of(index: CameraChanges, bucket: int, clock: Clock) -> dict[tuple[str, str], Camera | bytes]:
-    """The archive of a bucket: `("camera", id)` to the camera, `("credential", id)` to the sealed bytes."""
-    cameras = await patiently(partial(index.cameras_in, bucket), clock)
-    credentials = await patiently(partial(index.credentials_in, bucket), clock)
-    return {("camera", camera.id): camera for camera in cameras} | {("credential", name): sealed for name, sealed in credentials.items()}
-
-
-async def records_of(index: Records, kind: str, clock: Clock) -> Sequence[Record]:
-    """All records of a kind."""
-    return await patiently(partial(index.records, kind), clock)

@@ -1,8 +1,8 @@
 """A whole index carried into another one: over ports alone, so from any kind of index to any.
 
 Cameras, credentials, receipts, the register, runs, rows, states and batches with their rows are carried as they are, and so is what records
-say. The epochs are spent, so that no run's id is made twice, and usage is counted anew. Leases, places and placings are not carried: they
-are of the services that run. Nothing is removed from the target.
+and the history of usage say. The epochs are spent, so that no run's id is made twice, and usage is counted anew. Leases, places and
+placings are not carried: they are of the services that run. Nothing is removed from the target.
 
 The work goes partition by partition and may be done twice: a partition that is the same on both sides is only read. So a service may go on
 writing to the source during a first copy; a second one, when it has stopped, makes both equal. Only what was deleted between the two stays
@@ -20,17 +20,17 @@ from segments.audit_chains import carry_chain
 from segments.clock import US_PER_S, Clock
 from segments.duty import Duty
 from segments.errors import Conflict, NotFound
-from segments.index_compare import (
-    AT_ONCE,
+from segments.index_compare import AT_ONCE, summary_of
+from segments.index_read import (
     ORDER,
     Item,
     ListedRow,
     ReadIndex,
     archive_of,
+    history_in,
     pages_of,
     records_of,
     some_partitions,
-    summary_of,
 )
 from segments.model import Batch, Camera, Partition, PartitionKind, Row, Run, StateChange
 from segments.patience import patiently, some_at_once
@@ -52,7 +52,8 @@ class CopyTarget(ReadIndex, Leases, WriteRows, WriteReceipts, WriteAudit, Camera
 class Copied:
     """How far a copy has come: the kind it is at (None: through with all) and the cursor in it. Started again with it, it goes on there.
 
-    `partitions` were gone through; `written` rows, runs, states, batches, receipts and records were not the same in the target.
+    `partitions` were gone through; `written` rows, runs, states, batches, receipts, records and months of usage (by bucket) were not the
+    same in the target.
     """
 
     kind: PartitionKind | None = ORDER[0]
@@ -83,7 +84,7 @@ async def copy_index(
     await work.spend_epochs()
     for bucket in range(CAMERA_BUCKETS):
         await work.archive(bucket)
-    so_far = replace(so_far, written=so_far.written + await work.records(kinds))
+    so_far = replace(so_far, written=so_far.written + await work.records(kinds) + await work.usage_history())
     for chains in (work.receipts, work.audit):
         async for written in chains():
             so_far = replace(so_far, written=so_far.written + written)
@@ -135,6 +136,17 @@ class _Copy:
             for record in await records_of(self._source, kind, self._clock):
                 if present.get(record.id) != record.text:
                     await patiently(partial(_put_record, self._target, record), self._clock)
+                    written += 1
+        return written
+
+    async def usage_history(self) -> int:
+        """All that was recorded by day; returns how many months of buckets were written."""
+        written = 0
+        for month in await patiently(self._source.usage_history_months, self._clock):
+            for bucket in range(CAMERA_BUCKETS):
+                ours, theirs = [await history_in(index, month, bucket, self._clock) for index in (self._source, self._target)]
+                if ours.packed != theirs.packed and ours.revision:
+                    await patiently(partial(self._target.put_usage_history, theirs.changed(ours.packed)), self._clock)
                     written += 1
         return written
 

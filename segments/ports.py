@@ -19,7 +19,7 @@ from segments.duty import Duty, Place, Placing
 from segments.model import Batch, BatchState, Camera, Footage, Lease, Partition, PartitionKind, Row, RowPosition, Run, Span, StateChange
 from segments.receipt import Receipt
 from segments.record import Record
-from segments.usage import DayUsage, UsageSum
+from segments.usage import DayUsage, PackedHistory, UsageSum
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -269,6 +269,19 @@ class Usage(Protocol):
         """The first days of the months there are sums of, in order; a month that was emptied may be listed."""
 
 
+class UsageHistory(Protocol):
+    """What was recorded by day: it outlives the footage and its sums, and nothing can count it again. Linearizable."""
+
+    async def usage_history(self, month: date, bucket: int) -> PackedHistory:
+        """The history of a UTC month, of the cameras of a bucket; of revision 0 where there is none."""
+
+    async def put_usage_history(self, history: PackedHistory) -> None:
+        """Writes revision n if the present one is n - 1; else Conflict. Idempotent. Up to some MiB."""
+
+    async def usage_history_months(self) -> Sequence[date]:
+        """The first days of the months there is history of, in order."""
+
+
 class WriteReceipts(Protocol):
     """Receipts in. The door out is its only caller."""
 
@@ -470,6 +483,7 @@ class Index(
     Unpublish,
     Partitions,
     Usage,
+    UsageHistory,
     WriteReceipts,
     ReadReceipts,
     WriteAudit,

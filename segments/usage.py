@@ -1,4 +1,4 @@
-"""How full pools are: sums over camera-days, written beside the rows they are recomputed from, and added up by pool."""
+"""How full pools are: sums over camera-days, written beside the rows they are recomputed from, and added up by pool; and their history."""
 
 from __future__ import annotations
 
@@ -27,6 +27,19 @@ class DayUsage(NamedTuple):
     day: date
     pool: str
     sum: UsageSum
+
+
+class PackedHistory(NamedTuple):
+    """What the cameras of a bucket recorded in a UTC month, packed (capacity/days.py). `revision` counts from 1; 0: nothing yet."""
+
+    month: date
+    bucket: int
+    revision: int = 0
+    packed: bytes = b""
+
+    def changed(self, packed: bytes) -> PackedHistory:
+        """The next revision, which says this."""
+        return self._replace(revision=self.revision + 1, packed=packed)
 
 
 @dataclass(frozen=True, slots=True)

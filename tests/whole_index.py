@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from segments.clock import US_PER_DAY, US_PER_S
 from segments.duty import Duty
 from segments.model import BatchState, PartitionKind
 from segments.ports import Index
+from segments.usage import PackedHistory
 from tests.audit_builders import some_lines
 from tests.builders import NOON_US, a_batch, a_camera, a_change, a_loss, a_run, at, some_fragments, some_rows
 from tests.retention_builders import a_hold, a_receipt, write_hold, write_policy
@@ -20,6 +23,8 @@ LISTED = 5
 CHAINS = {"sweep.0-of-2": 3, "sweep.1-of-2": 1}
 """Receipts of each chain."""
 RECORDS = 3
+HISTORIES = 2
+"""Months of usage, by bucket."""
 ACTS = 4
 
 
@@ -40,6 +45,8 @@ async def fill(index: Index, *, cameras: tuple[str, ...] = CAMERAS, days: int = 
         await index.put_state(a_change(camera=camera))
         await index.put_state(a_loss(camera=camera, at_us=at("2026-01-02T03:04:05.678901Z"), detail="时钟"))
     await fill_retention(index, cameras[0])
+    for bucket in range(HISTORIES):
+        await index.put_usage_history(PackedHistory(date(2026, 3, 1), bucket, 1, b"what was recorded"))
 
 
 async def fill_retention(index: Index, camera: str) -> None:
@@ -68,5 +75,5 @@ def rows_of(camera: str, day: int, count: int = ROWS_A_DAY):
 
 PARTITIONS = {PartitionKind.RUNS: 2, PartitionKind.ROWS: DAYS, PartitionKind.STATES: 2}
 """How many partitions a camera has of each kind; the first one has a batch beside them."""
-ITEMS = len(CAMERAS) * (3 + DAYS * ROWS_A_DAY + 2) + 1 + LISTED + sum(CHAINS.values()) + RECORDS + ACTS
+ITEMS = len(CAMERAS) * (3 + DAYS * ROWS_A_DAY + 2) + 1 + LISTED + sum(CHAINS.values()) + RECORDS + HISTORIES + ACTS
 """All items, a run once in each of its months."""

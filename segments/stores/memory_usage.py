@@ -1,4 +1,4 @@
-"""Sums of camera-days in a dict."""
+"""Sums of camera-days, and the history of usage, in dicts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from segments.errors import Conflict
 from segments.model import Row, RowPosition
 from segments.shards import bucket_of
-from segments.usage import DayUsage, UsageSum
+from segments.usage import DayUsage, PackedHistory, UsageSum
 
 
 class MemoryUsage:
-    """See `Usage` in segments/ports.py."""
+    """See `Usage` and `UsageHistory` in segments/ports.py."""
 
     _rows: Mapping[tuple[str, date], Mapping[RowPosition, Row]]
 
     def __init__(self) -> None:
         super().__init__()
         self._usage: dict[tuple[str, date], dict[str, UsageSum]] = {}
+        self._usage_history: dict[tuple[date, int], PackedHistory] = {}
 
     async def row_sums(self, camera: str, day: date) -> Mapping[str, UsageSum]:
         """See `Usage`."""
@@ -39,3 +41,22 @@ class MemoryUsage:
     async def usage_months(self) -> Sequence[date]:
         """See `Usage`."""
         return sorted({day.replace(day=1) for (_, day), sums in self._usage.items() if sums})
+
+    async def usage_history(self, month: date, bucket: int) -> PackedHistory:
+        """See `UsageHistory`."""
+        return self._usage_history.get((month, bucket), PackedHistory(month, bucket))
+
+    async def put_usage_history(self, history: PackedHistory) -> None:
+        """See `UsageHistory`."""
+        present = await self.usage_history(history.month, history.bucket)
+        if present == history:
+            return
+        if history.revision != present.revision + 1:
+            raise Conflict(
+                f"the usage of {history.month:%Y-%m} is at revision {present.revision} in bucket {history.bucket}; read it again"
+            )
+        self._usage_history[history.month, history.bucket] = history
+
+    async def usage_history_months(self) -> Sequence[date]:
+        """See `UsageHistory`."""
+        return sorted({month for month, _ in self._usage_history})

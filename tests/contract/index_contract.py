@@ -6,6 +6,7 @@ from tests.contract.index_archive_contract import BatchesContract, CameraChanges
 from tests.contract.index_audit_contract import AuditContract
 from tests.contract.index_duties_contract import LeasesContract, PlacesContract
 from tests.contract.index_footage_contract import RowsContract, RunsContract, StatesContract
+from tests.contract.index_history_contract import UsageHistoryContract
 from tests.contract.index_partitions_contract import PartitionsContract
 from tests.contract.index_removal_contract import RemovalContract
 from tests.contract.index_retention_contract import BatchRowsContract, ReceiptsContract, RecordsContract, UnpublishContract
@@ -18,6 +19,7 @@ class IndexContract(
     StatesContract,
     PartitionsContract,
     UsageContract,
+    UsageHistoryContract,
     BatchesContract,
     BatchRowsContract,
     UnpublishContract,

@@ -16,7 +16,9 @@ from segments.model import Batch, RowPosition, Span
 from segments.receipt import Receipt
 from segments.record import Record
 from segments.stores.memory_index import MemoryIndex
+from segments.usage import PackedHistory
 from tests.contract.index_archive_contract import BatchesContract
+from tests.contract.index_history_contract import UsageHistoryContract
 from tests.contract.index_retention_contract import BatchRowsContract, ReceiptsContract, RecordsContract, UnpublishContract
 
 
@@ -86,6 +88,25 @@ class NoRepeat(MemoryIndex):
         await super().put_record(record)
 
 
+class LastHistoryWins(MemoryIndex):
+    """Looks at no revision of usage."""
+
+    async def put_usage_history(self, history: PackedHistory) -> None:
+        await asyncio.sleep(0)
+        self._usage_history[history.month, history.bucket] = history
+
+
+class OneMonth(MemoryIndex):
+    """Keeps the usage of all months in one place."""
+
+    async def usage_history(self, month: date, bucket: int) -> PackedHistory:
+        return await super().usage_history(month.replace(month=1), bucket)
+
+    async def put_usage_history(self, history: PackedHistory) -> None:
+        await super().put_usage_history(history._replace(month=history.month.replace(month=1)))
+
+
+HISTORY = UsageHistoryContract()
 UNPUBLISH, RECEIPTS, RECORDS = UnpublishContract(), ReceiptsContract(), RecordsContract()
 BROKEN: list[tuple[type[MemoryIndex], Callable[..., Any], dict[str, Any]]] = [
     (AnyBatch, UNPUBLISH.test_a_late_call_harms_nothing, {"whole": True, "first": True}),
@@ -100,6 +121,10 @@ BROKEN: list[tuple[type[MemoryIndex], Callable[..., Any], dict[str, Any]]] = [
     (LastRecordWins, RECORDS.test_a_revision_follows_the_one_before, {}),
     (LastRecordWins, RECORDS.test_of_many_racing_writers_one_wins, {"revision": 1}),
     (LastRecordWins, RECORDS.test_no_change_is_lost, {}),
+    (LastHistoryWins, HISTORY.test_a_history_follows_the_one_before, {}),
+    (LastHistoryWins, HISTORY.test_no_day_is_lost, {}),
+    (OneMonth, HISTORY.test_a_history_is_read_back_whole, {}),
+    (OneMonth, HISTORY.test_the_months_are_known, {}),
     (NoRepeat, RECORDS.test_a_put_may_be_repeated, {}),
 ]
 

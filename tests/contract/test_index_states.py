@@ -20,6 +20,7 @@ from segments.model import Batch, BatchState, Fragment, Lease, PartitionKind, Ro
 from segments.ports import CameraFilter, Index
 from segments.stores.memory_index import MemoryIndex
 from segments.stores.sqlite_index import open_sqlite_index
+from segments.usage import PackedHistory
 from tests.builders import a_camera, a_change, a_loss, a_row, a_run
 from tests.contract.index_partitions_contract import found as all_partitions
 from tests.retention_builders import a_gone, a_receipt, a_record
@@ -162,6 +163,13 @@ class SqliteLikeTheModel(RuleBasedStateMachine):
         self.both(lambda index: index.put_record(a_record(kind=kind, id=name, revision=revision, text=f'{{"said":{said}}}')))
         self.both(lambda index: index.record(kind, name))
         self.both(lambda index: index.records(kind))
+
+    @rule(month=MONTHS, bucket=st.integers(0, 1), revision=st.integers(0, 3), said=st.binary(max_size=1))
+    def usage_history(self, month: date, bucket: int, revision: int, said: bytes) -> None:
+        """Any revision of any history, kept or refused alike."""
+        self.both(lambda index: index.put_usage_history(PackedHistory(month, bucket, revision, said)))
+        self.both(lambda index: index.usage_history(month, bucket))
+        self.both(lambda index: index.usage_history_months())
 
     @rule(kind=st.sampled_from(PartitionKind), limit=LIMITS)
     def partitions(self, kind: PartitionKind, limit: int) -> None:

@@ -23,7 +23,7 @@ from typing import Any, Self
 from deploy.settings import load_settings
 from deploy.wiring import open_index
 from segments.clock import SystemClock
-from segments.index_compare import pages_of, some_partitions
+from segments.index_read import pages_of, some_partitions
 from segments.model import PartitionKind, Row
 from segments.ports import Index
 from segments.secrets import make_secret_file

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from segments import index_compare, receipt_chains
+from segments import index_compare, index_read, receipt_chains
 from segments.clock import day_of
 from segments.duty import Duty
 from segments.errors import Conflict, Refused, TryAgain
@@ -19,7 +19,7 @@ from segments.index_copy import Copied, copy_index
 from segments.model import BatchState, Partition, PartitionKind, Row
 from segments.stores.memory_index import MemoryIndex
 from segments.stores.sqlite_index import SqliteIndex, open_sqlite_index
-from segments.usage import usage_by_pool
+from segments.usage import PackedHistory, usage_by_pool
 from tests import whole_index
 from tests.builders import NOON_US, a_batch, a_camera, a_change, a_row, a_run
 from tests.clocks import HandClock
@@ -49,9 +49,12 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteIndex]:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps and pages where there is little."""
-    monkeypatch.setattr(index_compare, "STEP_PARTITIONS", 3)
-    monkeypatch.setattr(index_compare, "PAGE_ITEMS", 2)
+    monkeypatch.setattr(index_read, "STEP_PARTITIONS", 3)
+    monkeypatch.setattr(index_read, "PAGE_ITEMS", 2)
     monkeypatch.setattr(receipt_chains, "PAGE_RECEIPTS", 2)
+
+
+MARCH = date(2026, 3, 1)
 
 
 def contents(index: MemoryIndex) -> tuple[object, ...]:
@@ -64,7 +67,8 @@ def _rest(index: MemoryIndex) -> tuple[object, ...]:
     listed = {key: rows for key, rows in index._batch_rows.items() if rows}
     receipts = {chain: found for chain, found in index._receipts.items() if found}
     said = {(record.kind, record.id): record.text for kind in index._records.values() for record in kind.values()}
-    return index._batches, listed, receipts, said, index._cameras, index._credentials
+    usage = {key: found.packed for key, found in index._usage_history.items()}
+    return index._batches, listed, receipts, said, usage, index._cameras, index._credentials
 
 
 # --- copying ---
@@ -310,6 +314,8 @@ SPOILS: dict[str, tuple[Change, str]] = {
     "a hold": (lambda index: index._records["hold"].update(h1=a_record(kind="hold", id="h1", revision=2)), "record"),
     "a hold is missing": (lambda index: index._records["hold"].pop("h1"), "record"),
     "a policy is missing": (lambda index: index._records.pop("policy"), "record"),
+    "what was recorded": (lambda index: index._usage_history.update({(MARCH, 0): PackedHistory(MARCH, 0, 1, b"x")}), "usage"),
+    "what was recorded is missing": (lambda index: index._usage_history.pop((MARCH, 1)), "usage"),
     "a receipt": (lambda index: index._receipts["sweep.0-of-2"].update({2: a_receipt(number=2)}), "receipts"),
     "a receipt is missing": (lambda index: index._receipts["sweep.0-of-2"].pop(1), "receipts"),
     "the last receipt is missing": (lambda index: index._receipts["sweep.0-of-2"].pop(3), "receipts"),
@@ -329,7 +335,7 @@ async def test_what_was_spoiled_is_named(source: MemoryIndex, spoil: str, side: 
     assert compared.differing == 1
     (one,) = compared.examples
     assert one.kind == kind
-    assert one.where.split()[0] in ("gate", "hold", "policy", "sweep.0-of-2", "sweep.1-of-2")
+    assert one.where.split()[0] in ("gate", "hold", "policy", "2026-03", "sweep.0-of-2", "sweep.1-of-2")
     assert one.source != one.target
 
 
@@ -349,7 +355,7 @@ async def test_all_differences_are_counted(source: MemoryIndex, monkeypatch: pyt
     told: list[Comparison] = []
     compared = await compare_indexes(source, MemoryIndex(), HandClock(), progress=told.append)
     partitions = sum([len(await all_partitions(source, kind)) for kind in PartitionKind])
-    assert compared.differing == partitions + 2 * len(CAMERAS) + whole_index.RECORDS + len(whole_index.CHAINS) + 1
+    assert compared.differing == partitions + 2 * len(CAMERAS) + whole_index.RECORDS + whole_index.HISTORIES + len(whole_index.CHAINS) + 1
     assert len(compared.examples) == 3
     assert told[-1] == compared
     assert Partition("gate", date(2026, 4, 1)) in await all_partitions(source, PartitionKind.RUNS)

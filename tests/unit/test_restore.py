@@ -39,6 +39,7 @@ async def test_all_but_footage_comes_back(site: Site) -> None:
         "cameras": len(whole_index.CAMERAS),
         "passwords": len(whole_index.CAMERAS),
         "records": whole_index.RECORDS,
+        "usage months": 1,
         "receipts": sum(whole_index.CHAINS.values()),
         "acts": whole_index.ACTS,
     }
