@@ -128,7 +128,9 @@ class QuirkCamera:
             writer.transport.abort()
 
     def _read(self, head: bytes) -> Asked:
-        first, *lines = head.decode().split("\r\n")
+        first, *lines = head.decode(errors="replace").split("\r\n")
+        if first.count(" ") != 2:
+            raise ConnectionAbortedError("this is no RTSP request")
         method, uri, _ = first.split(" ")
         return Asked(method, uri, {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)})
 
