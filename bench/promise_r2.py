@@ -19,7 +19,7 @@ from tests.faults.plain_segment import UNTRIMMED
 from tests.media import Clips
 from tests.servers.rtsp import RtspServer
 
-SHORT, FULL = 60, 1000
+SHORT, FULL = 40, 1000
 LIVE_SHORT, LIVE_FULL = 6, 150
 STEP = 20
 CONTROL_AT_MOST = 600

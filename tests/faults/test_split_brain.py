@@ -1,30 +1,15 @@
-"""No split brain: over seeded schedules of stops, cuts, losses, kills and clock steps no two places hold a duty, and nothing is lost."""
+"""Seeded schedules of stops, cuts, losses, kills and clock steps find each rule that is missing (that none finds a split brain is R12)."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from tests.fleet_model.schedule import STRIPPED, run_schedule
 
-SEEDS = range(25)
 CONTROL_SEEDS = 60
 """A control is red long before; see the figures of the promise."""
-
-
-@pytest.mark.slow
-def test_no_schedule_splits_the_site() -> None:
-    """No duty has two holders, no run two writers, no key two contents; all that was written is shown; after the last fault all is done."""
-    met: Counter[str] = Counter()
-    for seed in SEEDS:
-        outcome = run_schedule(seed)
-        assert not outcome.violations, outcome.told()
-        assert outcome.segments > 0
-        met += outcome.met
-    for fault in ("stop", "cut", "kill_node", "step", "requests lost", "answers lost", "races lost", "leases taken over", "resumed"):
-        assert met[fault], f"the schedules never met: {fault}"
 
 
 @pytest.mark.parametrize("name", STRIPPED)

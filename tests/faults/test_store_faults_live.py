@@ -1,4 +1,4 @@
-"""A live service with a bucket whose store fails in every way, and goes away until the spool is full: nothing acknowledged is lost."""
+"""A live service whose store is away until the spool is full: it says so, and nothing acknowledged is lost (stores that fail are R9)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from segments.clock import US_PER_S
 from tests.builders import at
-from tests.faults.store import BreakingStore, a_bucket_service, objects_in, trouble
+from tests.faults.store import BreakingStore, a_bucket_service, objects_in
 from tests.faults.witness import Witness, judge
 from tests.media import Clip, Clips
 from tests.servers.faults_http import Fault, HttpFaults
 from tests.servers.rtsp import RtspServer
-from tests.servers.s3 import SECRET_KEY, S3Server
+from tests.servers.s3 import S3Server
 from tests.service import Service
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -23,20 +23,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 HEAVY = Clip(seconds=4, width=1280, height=720, bitrate=8_000_000, noise=True)
 """1 MB a second."""
 SPOOL_BYTES = 16 << 20
-FAULTY_S = 24
 RESUME_S = 5.0
-
-
-async def test_a_store_that_fails_in_every_way(rtsp_server: RtspServer, s3_server: S3Server, tmp_path: Path) -> None:
-    """Slow, resetting, lying, refusing, cutting: recording goes on untouched, the backlog goes, and index and bucket agree to the byte."""
-    cameras = {f"cam{n}": rtsp_server.url(f"{kind}/store-{n}") for n, kind in enumerate(("h264", "h265", "aac"))}
-    done = await trouble(tmp_path / "service", cameras, s3_server, FAULTY_S)
-
-    assert done.judgement.acknowledged >= 3 * FAULTY_S // 2 - 6
-    assert done.judgement.wrong == 0, done.judgement
-    assert [[span["kind"] for span in spans] for spans in done.timelines] == [["footage"]] * 3
-    assert len(done.broken) >= 7, done.broken
-    assert SECRET_KEY not in done.service.log
 
 
 async def test_a_spool_that_is_full_says_so_and_goes_on(s3_server: S3Server, clips: Clips, tmp_path: Path) -> None:
