@@ -27,7 +27,7 @@ Helped = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class PoolAhead:
     """A pool: at which site, how many bytes it may keep, what it will keep at the end of each day ahead; `opened`: it takes new cameras."""
 
     site: str
@@ -60,7 +60,7 @@ class Advice:
         return sum(move.day_bytes for move in self.moves)
 
 
-def advise(cameras: pl.DataFrame, rooms: Mapping[str, Room], first: date, leaves: Leaves) -> Advice:
+def advise(cameras: pl.DataFrame, rooms: Mapping[str, PoolAhead], first: date, leaves: Leaves) -> Advice:
     """What to move from `first` on, the first of the days ahead, so that no pool passes its limit while others of its site have room.
 
     `cameras` is a frame `MOVABLE`. A pool that nothing is known of neither gives nor takes. Raises BadInput if pools look ahead to
@@ -81,7 +81,7 @@ def advise(cameras: pl.DataFrame, rooms: Mapping[str, Room], first: date, leaves
 class _Desk:
     """What pools will keep with all moves so far."""
 
-    def __init__(self, rooms: Mapping[str, Room], reliefs: Mapping[str, Floats]) -> None:
+    def __init__(self, rooms: Mapping[str, PoolAhead], reliefs: Mapping[str, Floats]) -> None:
         self._rooms, self._reliefs = rooms, reliefs
         self._ahead = {pool: room.ahead_bytes.astype(np.float64) for pool, room in rooms.items()}
         self.moves: list[Move] = []

@@ -1,4 +1,4 @@
-"""The rules of retention in force, as capacity asks for them: when footage leaves, what holds keep, by which tier it is kept.
+"""The rules of retention in force, as capacity asks for them: when footage leaves, and what holds keep.
 
 Capacity knows no rule and retention no forecast: this asks the very deciders the sweep asks (`retention.plan.judge`), at the moments at
 which their answer may change.
@@ -6,8 +6,8 @@ which their answer may change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,13 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retention.plan import Circumstances, judge
-from retention.policy import Choice, Due, Level, due, in_force
+from retention.policy import Choice, Due, Level, Policy, due, in_force
 from retention.rules import Rules
-from segments.clock import US_PER_DAY, day_of, day_start_us, iso
+from segments.clock import US_PER_DAY, day_of, day_start_us
 from segments.errors import BadInput
-from segments.hold import FOR_EVER_US, Hold
+from segments.hold import Hold
 from segments.model import Camera
 
+_NEVER_US = 1 << 62
 Chosen = tuple[Choice, ...]
 _ANY_HOLD = Hold("any", "any", "what a hold covers is held, whichever it is", "capacity", 0, 0, cameras=("any",))
 
@@ -32,8 +33,7 @@ class RulesInForce:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._policies = [policy for policy in rules.policies if not policy.withdrawn_us]
-        self._changing: dict[str, tuple[Camera, bool]] = {}
-        """By what `tier_of` called them: cameras whose tier is about to change, one each, and whether they are in the archive."""
+        self._changes_us = sorted({moment for policy in self._policies for moment in (policy.written_us, policy.binds_us)})
         self._chosen: dict[tuple[str, int], Chosen] = {}
         self._dues: dict[tuple[Chosen, date, str], Due] = {}
         self._left: dict[tuple[str, date, bool], date] = {}
@@ -70,17 +70,6 @@ class RulesInForce:
                 shares[lines] = np.maximum(shares[lines], _shares(hold, first, days) * self._there(hold, str(tier), first, days))
         return shares
 
-    def tier_of(self, camera: Camera, now_us: int, *, archived: bool = True) -> str:
-        """The tier a camera's footage is kept by, as `leaves` takes it; of one whose tier is about to change, both and when."""
-        moments = [now_us, *(moment for moment in self._changes(camera.id) if moment > now_us)]
-        names = [self._names(camera, moment, archived=archived) for moment in moments]
-        steps = [(before, after, moment) for (before, after), moment in zip(pairwise(names), moments[1:], strict=True) if before != after]
-        if not steps and " and " not in names[0]:
-            return names[0]
-        text = names[0] + "".join(f", {after} from {iso(moment)[:10]}" for _, after, moment in steps)
-        self._changing[text] = camera, archived
-        return text
-
     def _there(self, hold: Hold, tier: str, first: date, days: int) -> NDArray[np.bool_]:
         """Which of these days were not gone when a hold was placed."""
         placed = day_of(hold.placed_us)
@@ -95,19 +84,16 @@ class RulesInForce:
     def _look_on(self, tier: str, day: date, *, pressed: bool) -> date:
         """Judges a day's last footage at its end, and again whenever the verdict may be another one, until it goes."""
         now_us = day_start_us(day + timedelta(1))
-        changing = self._changing.get(tier)
-        changes = self._changes(changing[0].id if changing else "")
         while True:
-            next_us = next((moment for moment in changes if moment > now_us), None)
+            until_us = min((moment for moment in self._changes_us if moment > now_us), default=_NEVER_US)
             chosen = self._choices(tier, now_us)
-            until_us = next_us
             if chosen:
                 zone = self._zone(now_us)
                 verdict = judge(self._due(chosen, day, zone), Circumstances(now_us, zone, chosen, pressed=pressed))
                 if verdict.deletes:
                     return day_of(now_us)
-                until_us = min(verdict.until_us, next_us or verdict.until_us)
-            if until_us is None:
+                until_us = min(verdict.until_us, until_us)
+            if until_us == _NEVER_US:
                 return date.max
             now_us = until_us
 
@@ -119,45 +105,32 @@ class RulesInForce:
         return self._dues[key]
 
     def _choices(self, tier: str, now_us: int) -> Chosen:
-        """What counts at a moment; nothing while no policy binds that has the tier. Raises BadInput for one that none has.
+        """What counts at a moment; nothing while no policy binds. Raises BadInput for a tier that none has.
 
-        Of cameras nobody knows (tier '') all tiers count, as for the sweep.
+        A policy that does not have it yet, or any more, counts by its default; of cameras nobody knows (tier '') all tiers count.
         """
-        key = tier, max((moment for moment in self._changes(self._camera(tier)) if moment <= now_us), default=0)
+        key = tier, sum(moment <= now_us for moment in self._changes_us)
         if key not in self._chosen:
             self._chosen[key] = self._find(tier, now_us)
         return self._chosen[key]
 
     def _find(self, tier: str, now_us: int) -> Chosen:
-        if tier and tier not in self._changing and self._policies and not any(tier in policy.tiers for policy in self._policies):
+        if tier and self._policies and not any(tier in policy.tiers for policy in self._policies):
             known = sorted({name for policy in self._policies for name in policy.tiers})
             raise BadInput(f"there is no tier {tier!r} in the retention policy; there are: {', '.join(known)}")
-        if not self._rules.any_binds(now_us):
-            return ()
-        if tier in self._changing:
-            camera, archived = self._changing[tier]
-            return tuple(self._rules.circumstances(camera, now_us, archived=archived).chosen)
-        mine = [(policy, each) for policy in in_force(self._policies, now_us) for each in policy.tiers.values() if tier in ("", each.name)]
-        return tuple(Choice(each, Level.DEFAULT, "", policy.version) for policy, each in mine)
-
-    def _names(self, camera: Camera, now_us: int, *, archived: bool) -> str:
-        policies_us = max([now_us, *(policy.binds_us for policy in self._policies[:1])])  # before the first binds, what it will say
-        if not self._policies:
-            return ""
-        chosen = self._rules.circumstances(camera, policies_us, archived=archived).chosen
-        return " and ".join(sorted({choice.tier.name for choice in chosen}))
-
-    def _camera(self, tier: str) -> str:
-        return self._changing[tier][0].id if tier in self._changing else ""
-
-    def _changes(self, camera: str) -> list[int]:
-        """The moments at which what counts may be another: a policy binds, or what a camera was counts no more."""
-        former = self._rules.former.get(camera, ())
-        moments = {*(policy.binds_us for policy in self._policies), *(each.until_us for each in former)}
-        return sorted(moments - {FOR_EVER_US})
+        found: list[Choice] = []
+        for policy in self._in_force(now_us):
+            tiers = [policy.tiers.get(tier, policy.tiers[policy.default])] if tier else policy.tiers.values()
+            found += [Choice(each, Level.DEFAULT, "", policy.version) for each in tiers]
+        return tuple(found)
 
     def _zone(self, now_us: int) -> ZoneInfo:
-        return ZoneInfo(in_force(self._policies, now_us)[-1].zone)
+        return ZoneInfo(self._in_force(now_us)[-1].zone)
+
+    def _in_force(self, now_us: int) -> Sequence[Policy]:
+        """Of those that were written by then; none while none binds."""
+        written = [policy for policy in self._policies if policy.written_us <= now_us]
+        return in_force(written, now_us) if any(policy.binds_us <= now_us for policy in written) else ()
 
 
 def _shares(hold: Hold, first: date, days: int) -> NDArray[np.float32]:

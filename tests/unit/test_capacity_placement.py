@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capacity.flow import for_days, kept_bytes
-from capacity.placement import MOVABLE, Advice, Room, advise
+from capacity.placement import MOVABLE, Advice, PoolAhead, advise
 from segments.errors import BadInput
 
 FIRST = date(2026, 1, 1)
@@ -24,12 +24,12 @@ def cameras(*lines: tuple[str, str, str, float]) -> pl.DataFrame:
     return pl.DataFrame(lines, schema=MOVABLE, orient="row")
 
 
-def a_room(limit: float, ahead, **fields) -> Room:
+def a_room(limit: float, ahead, **fields) -> PoolAhead:
     """Of the one site."""
-    return Room(**{"site": "here", "limit_bytes": limit, "ahead_bytes": np.asarray(ahead, np.float64)} | fields)
+    return PoolAhead(**{"site": "here", "limit_bytes": limit, "ahead_bytes": np.asarray(ahead, np.float64)} | fields)
 
 
-def after(advice: Advice, rooms: dict[str, Room]) -> dict[str, np.ndarray]:
+def after(advice: Advice, rooms: dict[str, PoolAhead]) -> dict[str, np.ndarray]:
     """What the pools keep with the moves, added up anew."""
     ahead = {name: room.ahead_bytes.copy() for name, room in rooms.items()}
     for move in advice.moves:
