@@ -1,4 +1,4 @@
-"""The rules of retention in force, as capacity asks for them: when footage leaves, and what holds keep.
+"""The rules of retention in force, as capacity asks for them: when footage leaves, what holds keep, by which tier it is kept.
 
 Capacity knows no rule and retention no forecast: this asks the very deciders the sweep asks (`retention.plan.judge`), at the moments at
 which their answer may change.
@@ -7,7 +7,9 @@ which their answer may change.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,9 +19,9 @@ from numpy.typing import NDArray
 from retention.plan import Circumstances, judge
 from retention.policy import Choice, Due, Level, Policy, due, in_force
 from retention.rules import Rules
-from segments.clock import US_PER_DAY, day_of, day_start_us
+from segments.clock import US_PER_DAY, day_of, day_start_us, iso
 from segments.errors import BadInput
-from segments.hold import Hold
+from segments.hold import FOR_EVER_US, Hold
 from segments.model import Camera
 
 _NEVER_US = 1 << 62
@@ -34,6 +36,8 @@ class RulesInForce:
         self._rules = rules
         self._policies = [policy for policy in rules.policies if not policy.withdrawn_us]
         self._changes_us = sorted({moment for policy in self._policies for moment in (policy.written_us, policy.binds_us)})
+        self._changing: dict[str, tuple[Camera, bool]] = {}
+        """By what `tier_of` called them: cameras whose tier is about to change, one each, and whether they are in the archive."""
         self._chosen: dict[tuple[str, int], Chosen] = {}
         self._dues: dict[tuple[Chosen, date, str], Due] = {}
         self._left: dict[tuple[str, date, bool], date] = {}
@@ -70,6 +74,20 @@ class RulesInForce:
                 shares[lines] = np.maximum(shares[lines], _shares(hold, first, days) * self._there(hold, str(tier), first, days))
         return shares
 
+    def tier_of(self, camera: Camera, now_us: int, *, archived: bool = True) -> str:
+        """The tier a camera's footage is kept by, as `leaves` takes it; of one whose tier is about to change, all of them and when."""
+        moments = [now_us, *(moment for moment in self._changes_of(camera.id) if moment > now_us)]
+        names = [self._names(camera, moment, archived=archived) for moment in moments]
+        steps = [
+            (after, moment) for (before, after), moment in zip(pairwise(names), moments[1:], strict=True) if before and before != after
+        ]
+        name = next(filter(None, names), "")
+        if not steps and " and " not in name:
+            return name
+        text = name + "".join(f", {after} from {iso(moment)[:10]}" for after, moment in steps)
+        self._changing[text] = camera, archived
+        return text
+
     def _there(self, hold: Hold, tier: str, first: date, days: int) -> NDArray[np.bool_]:
         """Which of these days were not gone when a hold was placed."""
         placed = day_of(hold.placed_us)
@@ -83,9 +101,9 @@ class RulesInForce:
 
     def _look_on(self, tier: str, day: date, *, pressed: bool) -> date:
         """Judges a day's last footage at its end, and again whenever the verdict may be another one, until it goes."""
-        now_us = day_start_us(day + timedelta(1))
+        now_us, camera = day_start_us(day + timedelta(1)), self._camera(tier)
         while True:
-            until_us = min((moment for moment in self._changes_us if moment > now_us), default=_NEVER_US)
+            until_us = min((moment for moment in self._changes_of(camera) if moment > now_us), default=_NEVER_US)
             chosen = self._choices(tier, now_us)
             if chosen:
                 zone = self._zone(now_us)
@@ -109,20 +127,41 @@ class RulesInForce:
 
         A policy that does not have it yet, or any more, counts by its default; of cameras nobody knows (tier '') all tiers count.
         """
-        key = tier, sum(moment <= now_us for moment in self._changes_us)
+        key = tier, sum(moment <= now_us for moment in self._changes_of(self._camera(tier)))
         if key not in self._chosen:
             self._chosen[key] = self._find(tier, now_us)
         return self._chosen[key]
 
     def _find(self, tier: str, now_us: int) -> Chosen:
+        policies = self._in_force(now_us)
+        if tier in self._changing:
+            return self._chosen_for(*self._changing[tier], now_us)
         if tier and self._policies and not any(tier in policy.tiers for policy in self._policies):
             known = sorted({name for policy in self._policies for name in policy.tiers})
             raise BadInput(f"there is no tier {tier!r} in the retention policy; there are: {', '.join(known)}")
         found: list[Choice] = []
-        for policy in self._in_force(now_us):
+        for policy in policies:
             tiers = [policy.tiers.get(tier, policy.tiers[policy.default])] if tier else policy.tiers.values()
             found += [Choice(each, Level.DEFAULT, "", policy.version) for each in tiers]
         return tuple(found)
+
+    def _chosen_for(self, camera: Camera, archived: bool, now_us: int) -> Chosen:
+        if not (policies := self._in_force(now_us)):
+            return ()
+        rules = replace(self._rules, policies=policies)
+        return tuple(rules.circumstances(camera, now_us, archived=archived).chosen)
+
+    def _names(self, camera: Camera, now_us: int, *, archived: bool) -> str:
+        """The tiers that count at a moment; '' while no policy binds."""
+        return " and ".join(sorted({choice.tier.name for choice in self._chosen_for(camera, archived, now_us)}))
+
+    def _changes_of(self, camera: str) -> list[int]:
+        """The moments at which what counts may be another: of policies, and of what a camera was until then."""
+        former = {each.until_us for each in self._rules.former.get(camera, ())} - {FOR_EVER_US}
+        return sorted({*self._changes_us, *former}) if former else self._changes_us
+
+    def _camera(self, tier: str) -> str:
+        return self._changing[tier][0].id if tier in self._changing else ""
 
     def _zone(self, now_us: int) -> ZoneInfo:
         return ZoneInfo(self._in_force(now_us)[-1].zone)

@@ -14,18 +14,21 @@ from hypothesis import strategies as st
 from capacity.flow import kept_bytes
 from capacity.history import CAMERAS
 from deploy.capacity_rules import RulesInForce
+from retention.belongings import Former
+from retention.policy import Belonging
 from retention.rules import Rules
 from segments.clock import day_start_us, from_datetime
 from segments.errors import BadInput
+from segments.model import Camera
 from segments.tier import Term
 from tests.retention_builders import a_hold, a_policy
 
 BOUND_US = day_start_us(date(2020, 1, 1))
 
 
-def rules_of(*policies, holds=()) -> RulesInForce:
+def rules_of(*policies, former=None, holds=()) -> RulesInForce:
     """What is in force."""
-    return RulesInForce(Rules(policies or [a_policy(binds_us=BOUND_US)], {}, holds))
+    return RulesInForce(Rules(policies or [a_policy(binds_us=BOUND_US)], former or {}, holds))
 
 
 def shorter(general_days: int, binds: date, version: int = 2):
@@ -96,6 +99,28 @@ def test_under_pressure_the_floor_decides() -> None:
     rules = rules_of(replace(policy, tiers=dict(policy.tiers) | {"general": general}))
     assert rules.leaves("general", date(2026, 4, 1)) == date(2026, 6, 1)
     assert rules.leaves_pressed("general", date(2026, 4, 1)) == date(2026, 5, 2)
+
+
+def test_a_camera_whose_tier_is_about_to_change_is_called_so() -> None:
+    """Moved out of a key area on 1 June, with a week of notice: until then what is older than a month stays, then it goes at once."""
+    until_us = day_start_us(date(2026, 6, 8))
+    rules = rules_of(former={"gate": [Former(Belonging("", "", 1), until_us)]})
+    tier = rules.tier_of(Camera(id="gate", name="Gate", url=""), day_start_us(date(2026, 6, 1)))
+    assert tier == "general and key-area, general from 2026-06-08"
+    assert rules.leaves(tier, date(2026, 4, 1)) == date(2026, 6, 8)
+    assert rules.leaves(tier, date(2026, 6, 1)) == rules.leaves("general", date(2026, 6, 1))
+    assert rules.tier_of(Camera(id="gate", name="Gate", url=""), until_us) == "general"
+    assert rules.tier_of(Camera(id="yard", name="Yard", url="", camera_class=1), until_us) == "key-area"
+
+
+def test_a_camera_nobody_knows_and_one_without_a_policy() -> None:
+    """All tiers, as the sweep has it; and the tier that is announced, or none at all."""
+    unknown, bound_us = Camera(id="gate", name="", url=""), day_start_us(date(2026, 6, 1))
+    tier = (rules := rules_of()).tier_of(unknown, bound_us, archived=False)
+    assert tier == "general and key-area"
+    assert rules.leaves(tier, date(2026, 4, 1)) == rules.leaves("key-area", date(2026, 4, 1))
+    assert rules_of(a_policy(binds_us=bound_us)).tier_of(unknown, bound_us - 1) == "general"
+    assert RulesInForce(Rules([], {}, ())).tier_of(unknown, bound_us) == ""
 
 
 def test_holds_keep_the_share_of_each_day_they_cover() -> None:
