@@ -148,7 +148,7 @@ def planned_of(text: str, name: str) -> Planned:
     """What a text says; `name` is what errors call it."""
     try:
         return Planned.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{name}: no TOML: {error}") from None
     except ValidationError as error:
         raise BadInput("\n".join(sentence_of(name, text, one) for one in error.errors())) from None
+    except (ValueError, RecursionError) as error:  # no TOML, or a number or a nesting beyond what Python reads
+        raise BadInput(f"{name}: no TOML: {error}") from None
