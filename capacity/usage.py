@@ -7,10 +7,10 @@ the other, so that an installation is counted bucket by bucket and no more than 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 import polars as pl
 
+from capacity.usage_by import By
 from segments.errors import BadInput
 
 KEPT = {"camera": pl.String, "pool": pl.String, "kept_bytes": pl.UInt64, "held_bytes": pl.UInt64}
@@ -29,29 +29,16 @@ DAILY = {"day": pl.Date, **_WHOSE, "pool": pl.String, "kind": pl.String, **_RECO
 UNKNOWN_CLASS = 3
 
 
-class By(StrEnum):
-    """What usage is summed by."""
-
-    CAMERA = "camera"
-    AREA = "area"
-    CLASS = "class"
-    TIER = "tier"
-    POOL = "pool"
-    SITE = "site"
-    OWNER = "owner"
-    KIND = "kind"
-
-
 def lines_of(days: pl.DataFrame, cameras: pl.DataFrame, kept: pl.DataFrame | None = None) -> pl.DataFrame:
     """The lines of some cameras: of their day frame (`days.DAYS`), what they are (`history.CAMERAS`), and what is kept of them (`KEPT`).
 
-    Cameras that `cameras` has not are of class 3, and of no site, area, owner and tier. Of what is kept no kind is known but the camera's.
+    Cameras that `cameras` has not are of class 3, and of no site, area, owner and tier. What is kept is of the kind its
+    camera is, or was on the last of the days.
     """
     recorded = _marked(days).group_by("camera", "pool", "kind").agg(*_summed(_COUNTED), *_ends())
     known = cameras.select("camera", *_WHOSE)
     if kept is not None:
-        kinds = cameras.select("camera", "kind")
-        recorded = pl.concat([recorded, kept.join(kinds, on="camera", how="left")], how="diagonal_relaxed")
+        recorded = pl.concat([recorded, kept.join(_kinds(days, cameras), on="camera", how="left")], how="diagonal_relaxed")
     return _filled(recorded.join(known, on="camera", how="left"), LINES).sort("camera", "pool", "kind")
 
 
@@ -78,7 +65,8 @@ def usage_by(lines: pl.DataFrame, by: Sequence[By] = (), *, depth: int = 0) -> p
     """Sums and figures of each group of lines, the one that records most first; without `by` of all together.
 
     `depth` cuts areas to so many of their parts, 0 leaves them whole. Figures a day are over `days_in(lines)`. An object has one row in the
-    index, takes one PUT to be made and one DELETE to go: `requests` are both. Raises BadInput if a group is named twice.
+    index, takes one PUT to be made and one DELETE to go: `requests` are both.
+    A bitrate is of the footage whose seconds are known. Raises BadInput if a group is named twice.
     """
     if len(set(by)) != len(by):
         raise BadInput(f"usage by {', '.join(by)}: each only once")
@@ -86,9 +74,14 @@ def usage_by(lines: pl.DataFrame, by: Sequence[By] = (), *, depth: int = 0) -> p
     cameras = pl.col("camera").filter(pl.col("segments") > 0).n_unique().cast(pl.UInt32).alias("cameras")
     shown = _to_depth(lines, depth)
     recording = cameras if By.CAMERA not in by else (pl.col("segments").sum() > 0).cast(pl.UInt32).alias("cameras")
-    sums = [recording, *_summed(_COUNTED)]
+    timed = pl.col("recorded_bytes").filter(pl.col("recorded_s") > 0).sum().alias("timed_bytes")
+    sums = [recording, *_summed(_COUNTED), timed]
     found = shown.group_by(names).agg(*sums) if names else shown.select(*sums)
-    return found.with_columns(*_figures(days)).sort("recorded_bytes", *names, descending=[True, *(False for _ in names)], nulls_last=True)
+    return (
+        found.with_columns(*_figures(days))
+        .drop("timed_bytes")
+        .sort("recorded_bytes", *names, descending=[True, *(False for _ in names)], nulls_last=True)
+    )
 
 
 def recorded_daily(daily: pl.DataFrame, by: Sequence[By] = (), *, depth: int = 0) -> pl.DataFrame:
@@ -97,6 +90,13 @@ def recorded_daily(daily: pl.DataFrame, by: Sequence[By] = (), *, depth: int = 0
         raise BadInput("usage of each day is not told by camera: choose another --by")
     names = [str(each) for each in by]
     return _to_depth(daily, depth).group_by("day", *names).agg(*_summed(_RECORDED)).sort("day", *names)
+
+
+def _kinds(days: pl.DataFrame, cameras: pl.DataFrame) -> pl.DataFrame:
+    """The kind of each camera: the one it is said to be, else that of its last day."""
+    said = cameras.filter(pl.col("kind") != "").select("camera", "kind")
+    seen = days.filter(pl.col("kind") != "").sort("day").group_by("camera").agg(pl.col("kind").last())
+    return pl.concat([said, seen.join(said, on="camera", how="anti")])
 
 
 def _marked(days: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +138,7 @@ def _figures(days: int) -> list[pl.Expr]:
         _over(objects.cast(pl.Float64) * 2, camera_days).alias("requests_per_camera_day"),
         _over(pl.col("recorded_bytes"), pl.lit(days)).alias("bytes_per_day"),
         _over(objects, pl.lit(days * 86_400)).alias("puts_per_s"),
-        _over(pl.col("recorded_bytes").cast(pl.Float64) * 8, pl.col("recorded_s")).alias("bit_per_s"),
+        _over(pl.col("timed_bytes").cast(pl.Float64) * 8, pl.col("recorded_s")).alias("bit_per_s"),
         _over(pl.col("held_bytes"), pl.col("kept_bytes")).alias("held_share"),
     ]
 

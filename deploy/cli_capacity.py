@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from deploy.cli_frame import Json, guarded, out
+from deploy.cli_usage import usage
 from deploy.new_file import new_path
 from segments.errors import BadInput
 
@@ -111,6 +112,9 @@ def report(
         against = Planned(second, table(guarded(lambda: work_out(second))))
     path.write_text(capacity_page(planned, Language(lang.value), year=at, other=against), encoding="utf-8")
     out.print(f"the report is in {to}", highlight=False, markup=False)
+
+
+app.command()(usage)
 
 
 def _read(name: str) -> Plan:

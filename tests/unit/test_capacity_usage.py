@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -17,7 +18,8 @@ from capacity.encoders import bitrates, hot
 from capacity.formula import compute
 from capacity.formulas import FORMULAS
 from capacity.history import CAMERAS
-from capacity.usage import KEPT, LINES, By, daily_of, daily_together, lines_of, recorded_daily, usage_by
+from capacity.usage import KEPT, LINES, daily_of, daily_together, lines_of, recorded_daily, usage_by
+from capacity.usage_by import By
 from segments.errors import BadInput
 
 FIRST = date(2026, 3, 1)
@@ -120,6 +122,13 @@ def test_nothing_recorded_is_no_error() -> None:
     assert bitrates(lines).is_empty()
 
 
+def test_footage_whose_seconds_are_not_known_makes_no_bitrate() -> None:
+    """Half of the bytes are of a day no run is known of: the rate is that of the other half."""
+    lines = lines_of(days(a_day("a", gb=43.2), a_day("a", 1, kind="", gb=43.2, s=0)), cameras("a"))
+    assert only(usage_by(lines))["bit_per_s"] == pytest.approx(4e6)
+    assert only(bitrates(lines))["p50_bit_per_s"] == pytest.approx(4e6)
+
+
 def test_nothing_is_summed_by_a_thing_twice() -> None:
     """It says so."""
     with pytest.raises(BadInput, match="only once"):
@@ -139,6 +148,7 @@ def frames(recorded: list[tuple[str, int, str, int, int]]) -> tuple[pl.DataFrame
     return days(*(a_day(camera, day, pool, gb=size / GB, s=s) for camera, day, pool, size, s in recorded)), known
 
 
+@settings(max_examples=25, deadline=None)
 @drawn(RECORDED, GROUPS)
 def test_groups_add_up_to_the_whole(recorded: list[tuple[str, int, str, int, int]], by: list[By]) -> None:
     """Whatever it is summed by, no byte and no camera-day is lost or counted twice; the sums are those of a plain loop."""
@@ -152,6 +162,7 @@ def test_groups_add_up_to_the_whole(recorded: list[tuple[str, int, str, int, int
     assert dict(usage_by(lines, [By.CAMERA]).select("camera", "recorded_bytes").iter_rows()) == dict(looped)
 
 
+@settings(max_examples=25, deadline=None)
 @drawn(RECORDED)
 def test_twice_the_cameras_are_twice_the_bytes(recorded: list[tuple[str, int, str, int, int]]) -> None:
     """And camera-days, objects and requests; what is of one camera-day stays as it is."""
@@ -165,6 +176,7 @@ def test_twice_the_cameras_are_twice_the_bytes(recorded: list[tuple[str, int, st
     assert_frame_equal(twice.select(same), once.select(same))
 
 
+@settings(max_examples=25, deadline=None)
 @drawn(RECORDED, GROUPS)
 def test_bucket_by_bucket_is_the_same_as_all_at_once(recorded: list[tuple[str, int, str, int, int]], by: list[By]) -> None:
     """What makes 400,000 cameras bounded changes no figure."""

@@ -1,0 +1,136 @@
+"""What an installation, or a history in files, uses: counted bucket by bucket, for the command line and the API alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from capacity.days import DAYS
+from capacity.history import CAMERAS
+from capacity.usage import KEPT, daily_of, daily_together, days_in, lines_of, usage_by
+from capacity.usage_by import By
+from deploy.capacity_history import CapacityIndex, read_buckets
+from deploy.frame_file import read_frame
+from deploy.settings import Settings
+from retention.rules import Rules, read_rules
+from segments.clock import day_of, day_start_us
+from segments.hold import Hold, holding
+from segments.model import Camera, Span
+from segments.shards import CAMERA_BUCKETS
+from segments.timeline import LONGEST_SEGMENT_US
+from segments.usage import DayUsage
+
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was recorded from `first` to `last`, both included (None: nothing was): `usage.LINES`, and day by day `usage.DAILY`."""
+
+    lines: pl.DataFrame
+    daily: pl.DataFrame
+    kept_known: bool
+    """Whether what is kept was counted, too."""
+
+    def by(self, names: Sequence[By], *, depth: int = 0) -> pl.DataFrame:
+        """See `usage.usage_by`; without what is not known."""
+        found = usage_by(self.lines, names, depth=depth)
+        return found if self.kept_known else found.drop("kept_bytes", "held_bytes", "held_share")
+
+    @property
+    def first(self) -> date | None:
+        """The first day on which anything was recorded."""
+        first: date | None = self.lines.select(pl.col("first").min()).item()
+        return first
+
+    @property
+    def last(self) -> date | None:
+        """The last one."""
+        last: date | None = self.lines.select(pl.col("last").max()).item()
+        return last
+
+    @property
+    def days(self) -> int:
+        """How many days that is."""
+        return days_in(self.lines)
+
+
+class Counting:
+    """Counts what is added, bucket by bucket: the days from `first` on that lie before `end`."""
+
+    def __init__(self, first: date, end: date) -> None:
+        self._lies = pl.col("day").is_between(first, end, closed="left")
+        self._parts: list[tuple[pl.DataFrame, pl.DataFrame]] = []
+        self._kept_known = True
+
+    def add(self, days: pl.DataFrame, cameras: pl.DataFrame, kept: pl.DataFrame | None = None) -> None:
+        """Frames of cameras that were not added yet: `days.DAYS`, `history.CAMERAS` and `usage.KEPT`."""
+        mine = days.filter(self._lies)
+        self._kept_known &= kept is not None
+        self._parts.append((lines_of(mine, cameras, kept), daily_of(mine, cameras)))
+
+    def used(self) -> Used:
+        """All of it."""
+        lines, daily = zip(*self._parts, strict=True)
+        return Used(pl.concat(lines), daily_together(daily), self._kept_known)
+
+
+async def of_installation(settings: Settings, index: CapacityIndex, now_us: int, days: int, last: date | None = None) -> Used:
+    """So many days of the installation, up to `last` (None: yesterday, UTC; today so far, where recording only began today)."""
+    today = day_of(now_us)
+    rules = await read_rules(index)
+    end = last + ONE_DAY if last is not None else today
+    asked, so_far = Counting(end - days * ONE_DAY, end), Counting(today, today + ONE_DAY)
+    for bucket in range(CAMERA_BUCKETS):
+        async for part in read_buckets(settings, index, now_us, buckets=[bucket]):
+            known = pl.concat([part.cameras, part.former])
+            kept = await kept_in(index, bucket, rules)
+            for counting in (asked, so_far):
+                counting.add(part.days, known, kept)
+    found = asked.used()
+    return found if last is not None or found.days else so_far.used()
+
+
+def from_files(days: Path, cameras: Path, number: int, last: date | None = None) -> Used:
+    """So many days of a history in Parquet files (`DAYS`, `CAMERAS`), up to `last` (None: its last). Raises BadInput."""
+    recorded, known = read_frame(days, DAYS), read_frame(cameras, CAMERAS)
+    there: date | None = recorded["day"].max()  # type: ignore[assignment]
+    end = (last or there or date.min) + ONE_DAY
+    counting = Counting(end - number * ONE_DAY if end > date.min + number * ONE_DAY else date.min, end)
+    counting.add(recorded, known)
+    return counting.used()
+
+
+async def kept_in(index: CapacityIndex, bucket: int, rules: Rules) -> pl.DataFrame:
+    """What is kept now of the cameras of a bucket (`usage.KEPT`): a month is in memory at a time."""
+    archive = {camera.id: camera for camera in await index.cameras_in(bucket)}
+    months = [kept_of(await index.usage(month, bucket), archive, rules) for month in await index.usage_months()]
+    return pl.concat([pl.DataFrame(schema=KEPT), *months]).group_by("camera", "pool").agg(pl.col("kept_bytes", "held_bytes").sum())
+
+
+def kept_of(usages: Iterable[DayUsage], archive: Mapping[str, Camera], rules: Rules) -> pl.DataFrame:
+    """What is kept of some cameras by their usage sums (`usage.KEPT`), and how much of that the holds that stand cover.
+
+    A camera-day of which any part is held counts as held, as it does where a pool is under pressure.
+    """
+    sums: dict[tuple[str, str], list[int]] = {}
+    known: dict[str, tuple[Camera, list[Hold]]] = {}
+    for each in usages:
+        if each.camera not in known:
+            camera = rules.camera(each.camera, archive.get(each.camera))
+            known[each.camera] = camera, [hold for hold in rules.holds if hold.covers(camera)]
+        camera, holds = known[each.camera]
+        total = sums.setdefault((each.camera, each.pool), [0, 0])
+        total[0] += each.sum.stored_bytes
+        if holds and holding(holds, camera, _span(each.day)):
+            total[1] += each.sum.stored_bytes
+    return pl.DataFrame([(*place, *total) for place, total in sums.items()], schema=KEPT, orient="row")
+
+
+def _span(day: date) -> Span:
+    """The time that footage of a day may show."""
+    return Span(day_start_us(day), day_start_us(day + timedelta(1)) + LONGEST_SEGMENT_US)
