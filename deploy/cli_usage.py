@@ -130,10 +130,10 @@ def _as_json(used: Used, show: Show, found: pl.DataFrame) -> dict[str, object]:
 
 
 def _print(used: Used, show: Show, names: Sequence[By], found: pl.DataFrame, top: int) -> None:
-    from deploy.usage_tables import BITRATES, DAYS, GROUPS, HOT, PER_CAMERA_DAY, Columns, table_of, title_of
+    from deploy.usage_tables import BITRATES, DAYS, GROUPS, HOT, KEPT, PER_CAMERA_DAY, Columns, table_of, title_of
 
     tables: dict[Show, tuple[list[str], Columns]] = {
-        Show.GROUPS: ([*names], GROUPS),
+        Show.GROUPS: ([*names], {**GROUPS, **(KEPT if used.kept_known else {})}),
         Show.DAYS: (["day", *names], DAYS),
         Show.HOT: (["camera", "kind", "area", "owner"], HOT),
         Show.BITRATES: (["kind"], BITRATES),

@@ -19,21 +19,21 @@ Columns = Mapping[str, Callable[[Row], str]]
 
 def _in(name: str, unit: str) -> Callable[[Row], str]:
     """A value in its unit; nothing where there is none."""
-    return lambda row: "" if row.get(name) is None else amount(float(row[name]), unit)
+    return lambda row: "" if row[name] is None else amount(float(row[name]), unit)
 
 
 GROUPS: Columns = {
     "cameras": _in("cameras", ""),
-    "camera-days": _in("camera_days", ""),
-    "recorded": _in("recorded_bytes", "B"),
     "a day": _in("bytes_per_day", "B"),
     "bitrate": _in("bit_per_s", "bit/s"),
     "PUT/s": lambda row: "" if row["puts_per_s"] is None else f"{row['puts_per_s']:.3g}",
     "bytes*": _in("bytes_per_camera_day", "B"),
     "hours*": lambda row: "" if row["s_per_camera_day"] is None else f"{row['s_per_camera_day'] / 3600:.1f}",
     "objects*": _in("objects_per_camera_day", ""),
+}
+KEPT: Columns = {
     "kept": _in("kept_bytes", "B"),
-    "held": lambda row: "" if row.get("held_share") is None else f"{row['held_share']:.1%}",
+    "held": lambda row: "" if row["held_share"] is None else f"{row['held_share']:.1%}",
 }
 DAYS: Columns = {
     "camera-days": _in("camera_days", ""),
