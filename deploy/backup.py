@@ -23,6 +23,7 @@ from uuid import uuid4
 from deploy.backup_objects import BackupCard, BackupObjects, ReceiptFile, backup_name, fetch, newest_backup, prune, put_backup
 from deploy.backup_receipts import SharedReceipts, receipt_at
 from deploy.settings import Settings
+from deploy.usage_report import REPORTS as USAGE_REPORTS
 from deploy.wiring import Stores, make_folder
 from playback.exports.job import EXPORT
 from playback.identity.oidc_bearers import BEARERS
@@ -47,7 +48,9 @@ from segments.takeover import TAKEN, TAKEOVER
 
 BACKUPS = "backup"
 """The kind of the records: `this` in a backup, `last` and `restored` in an index."""
-OF_THE_MOMENT = frozenset({BACKUPS, "sweep-clock", COPY, COPY_LAG, TAKEOVER, TAKEN, SITE, SCRUB, SESSIONS, BEARERS, CONSENT, EXPORT})
+OF_THE_MOMENT = frozenset(
+    {BACKUPS, "sweep-clock", COPY, COPY_LAG, TAKEOVER, TAKEN, SITE, SCRUB, SESSIONS, BEARERS, CONSENT, EXPORT, USAGE_REPORTS}
+)
 """Records that say nothing elsewhere or later: they are in no backup, and what one has of them is not restored.
 
 How far copies and the scrub are would pass over what the restored index lacks. Who records for whom is asked of the other sites before

@@ -17,6 +17,7 @@ from deploy.doctor_exports import exports
 from deploy.doctor_peers import sites
 from deploy.doctor_retention import retention
 from deploy.doctor_scrub import scrub
+from deploy.doctor_usage import usage
 from deploy.metrics.machine import expiry_s
 from deploy.pool_checks import needs_of, probe_pool
 from deploy.settings import FilePool, Pool, Settings
@@ -177,6 +178,7 @@ SITE: Sequence[tuple[str, Check]] = (
     ("scrub", scrub),
     ("exports", exports),
     ("backup", backup),
+    ("usage", usage),
     ("sites", sites),
     ("service", service),
 )

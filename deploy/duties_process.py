@@ -27,6 +27,7 @@ from deploy.scrub_duty import ScrubSources, scrub_rounds
 from deploy.settings import Settings
 from deploy.sites_duty import sites_rounds
 from deploy.sweep_duty import SweepParts, sweep_rounds
+from deploy.usage_duty import USAGE, usage_rounds
 from deploy.webhook_duty import webhook_means, webhook_rounds
 from deploy.wiring import Stores, open_lock_keepers, open_stores
 from playback.webhooks.rounds import WEBHOOK_DUTY
@@ -92,6 +93,7 @@ async def _run(settings: Settings, reached: _Reached, clock: SystemClock) -> Non
             SCRUB: RoundsDuty(scrub_rounds(ScrubSources(settings, stores, reached.keepers, reached.peers, clock)), clock),
             SITES: RoundsDuty(sites_rounds(settings, stores.index, reached.asked, clock), clock),
             WEBHOOK_DUTY: RoundsDuty(webhook_rounds(settings, reached.told), clock),
+            USAGE: RoundsDuty(usage_rounds(stores.index, place, clock), clock),
             BACKUP: RoundsDuty(backup_rounds(settings, stores, clock), clock),
             COPY: RoundsDuty(copy_rounds(CopyParts(settings, stores, reached.peers, pressure.chosen, clock)), clock),
         },

@@ -17,6 +17,7 @@ from deploy.metrics.retention import RetentionMetrics, retention_facts
 from deploy.metrics.scrub import ScrubMetrics
 from deploy.metrics.silence import WatchedEdge
 from deploy.metrics.sites import SiteMetrics
+from deploy.metrics.usage import UsageMetrics
 from deploy.node_place import NodePlace
 from deploy.settings import Settings
 from deploy.watch import Watch
@@ -56,6 +57,7 @@ def watch_node(watch: Watch, parts: NodeParts) -> None:
     """Adds the node to what is told of the program."""
     metrics, retention = NodeMetrics(watch.metrics.registry), RetentionMetrics(watch.metrics.registry)
     backup = BackupMetrics(watch.metrics.registry, parts.settings)
+    usage = UsageMetrics(watch.metrics.registry)
     scrub = ScrubMetrics(watch.metrics.registry)
     sites = SiteMetrics(watch.metrics.registry)
     copies = CopyMetrics(watch.metrics.registry, parts.clock)
@@ -68,6 +70,7 @@ def watch_node(watch: Watch, parts: NodeParts) -> None:
         supervises = any(duty.kind == SUPERVISE for duty in parts.place.holder.held())
         retention.show(await retention_facts(parts.index, parts.clock.now_us()) if supervises else None)
         await backup.sample(parts.index, supervises=supervises)
+        await usage.sample(parts.index, supervises=supervises)
         await scrub.sample(parts.index, supervises=supervises)
         await sites.sample(parts.index, supervises=supervises)
         await copies.sample(parts.index, supervises=supervises)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy.backup_duty import BACKUP
 from deploy.settings import Settings
+from deploy.usage_duty import USAGE
 from playback.webhooks.rounds import WEBHOOK_DUTY
 from replication.copy_values import COPY
 from replication.scrub_progress import SCRUB
@@ -16,7 +17,8 @@ from segments.duty import Duty
 def placed_duties(settings: Settings) -> list[Duty]:
     """Every shard of every kind."""
     copied = (COPY,) if any(site.copy_footage for site in settings.sites.values()) else ()
-    duties = [Duty(kind, shard, settings.sweep_shards) for kind in (SWEEP, LOCKS, SCRUB, *copied) for shard in range(settings.sweep_shards)]
+    sharded = (SWEEP, LOCKS, SCRUB, USAGE, *copied)
+    duties = [Duty(kind, shard, settings.sweep_shards) for kind in sharded for shard in range(settings.sweep_shards)]
     duties.append(Duty(WEBHOOK_DUTY))
     if settings.replication.backup_pool:
         duties.append(Duty(BACKUP))

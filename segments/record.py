@@ -39,6 +39,7 @@ KINDS = (
     "webhook-standing",
     "webhook-dead",
     "bearer",
+    "usage",
 )
 """All kinds of records: who goes through a whole index goes through these."""
 

@@ -22,6 +22,7 @@ from deploy.metrics.retention import RetentionMetrics
 from deploy.metrics.scrub import ScrubMetrics
 from deploy.metrics.sites import SiteMetrics
 from deploy.metrics.stores import StoreMetrics
+from deploy.metrics.usage import UsageMetrics
 from deploy.monitored import monitored
 from deploy.settings import Settings
 from playback.consumers.accounts import Consumers
@@ -50,6 +51,7 @@ def node_program() -> ProgramMetrics:
     SiteMetrics(program.registry)
     CopyMetrics(program.registry, clock)
     BackupMetrics(program.registry, Settings())
+    UsageMetrics(program.registry)
     PlatformMetrics(program.registry, clock)
     PoolProbes(program.registry, Settings(), {"main": MemoryObjects()}, clock)
     _all_programs(program)

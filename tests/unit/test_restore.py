@@ -61,6 +61,7 @@ def test_a_copy_of_all_but_footage_carries_what_people_decided() -> None:
         "bearer",
         "consent",
         "export",
+        "usage",
     }
     assert set(KINDS) - CARRIED == of_the_moment
 

@@ -152,8 +152,14 @@ async def test_only_the_node_that_supervises_tells_of_the_site() -> None:
 
 def test_a_site_has_as_many_shards_as_its_settings_say(tmp_path: Path) -> None:
     """One for a single node, eight for a fleet, or what is set; no node can be called as a duties place is."""
-    assert [str(duty) for duty in placed_duties(Settings())] == ["sweep.0-of-1", "locks.0-of-1", "scrub.0-of-1", "webhooks.0-of-1"]
-    assert len(placed_duties(load_settings(None, {"KEEPSIGHT_RETENTION__SWEEP_SHARDS": "3"}))) == 10
+    assert [str(duty) for duty in placed_duties(Settings())] == [
+        "sweep.0-of-1",
+        "locks.0-of-1",
+        "scrub.0-of-1",
+        "usage.0-of-1",
+        "webhooks.0-of-1",
+    ]
+    assert len(placed_duties(load_settings(None, {"KEEPSIGHT_RETENTION__SWEEP_SHARDS": "3"}))) == 13
     assert "/" in duties_place("anna")
 
 
