@@ -30,6 +30,7 @@ UNCHANGED = "unchanged"
 no plan."""
 LEAST_DAYS = 28
 """With less history before it nothing is tried."""
+TRIED_FROM_DAYS = LEAST_DAYS + 7
 USUAL_LEAST_DAYS = 120
 ORIGIN_STEP_DAYS = 28
 MOST_ORIGINS = 16
@@ -63,6 +64,12 @@ class Past:
         """From how many days of the past on it was tried."""
         return len(self.truth)
 
+    @property
+    def tried_days(self) -> int:
+        """How many days ahead there are tries, often enough to have widths of their own."""
+        seen = (~np.isnan(self.truth)).any(axis=1).sum(axis=0)
+        return int((seen >= _ENOUGH).sum())
+
 
 def summed(values: Floats, groups: Sequence[Sequence[int]]) -> Floats:
     """Values of places as values of groups of them: (..., groups, days); not a number only where all are."""
@@ -95,8 +102,8 @@ def try_the_past(
 
 
 def days_needed(horizon: int) -> int:
-    """How many days of history it takes to try a forecast of so many days once."""
-    return LEAST_DAYS + horizon
+    """How many days of history it takes to try a forecast of so many days to its end, often enough to have widths of its own."""
+    return next(days for days in range(LEAST_DAYS + horizon, 10_000) if sum(days - cut >= horizon for cut in _cuts(days)) >= _ENOUGH)
 
 
 def _cuts(days: int) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""`keepsight capacity`: what a plan comes to, two plans side by side, and the report to hand in."""
+"""`keepsight capacity`: when pools fill, what a plan comes to, two plans side by side, and the report to hand in."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from deploy.cli_forecast import backtest, forecast
 from deploy.cli_frame import Json, guarded, out
 from deploy.cli_usage import usage
 from deploy.new_file import new_path
@@ -115,6 +116,8 @@ def report(
 
 
 app.command()(usage)
+app.command()(forecast)
+app.command()(backtest)
 
 
 def _read(name: str) -> Plan:
