@@ -45,6 +45,6 @@ def changed(leaves: Leaves) -> Leaves:
         if not then:
             return leaves(tier, day)
         gone, change = later(before, day), date.fromisoformat(on)
-        return gone if gone <= change else max(change, leaves(to, day))
+        return gone if gone < change else max(change, leaves(to, day))
 
     return later

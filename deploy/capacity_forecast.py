@@ -116,7 +116,7 @@ def read_frame(path: Path, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFr
         raise BadInput(f"{path}: cannot be read as Parquet ({error})") from None
     if missing := [name for name in schema if name not in found.columns]:
         raise BadInput(
-            f"{path}: the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} is missing; it has {', '.join(found.columns)}"
+            f"{path}: XX{', '.join(found.columns)}"
         )
     try:
         return found.select(pl.col(name).cast(kind) for name, kind in schema.items())

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from deploy.cli_frame import Config, Json, guarded, out, print_json, shown
+from deploy.cli_frame import Json, guarded, out, print_json, shown
 from deploy.new_file import new_path
 from segments.errors import BadInput
 
 if TYPE_CHECKING:
     from capacity.outlook import Filling
     from capacity.planned_file import Planned
-    from capacity.pools import Reached
     from deploy.capacity_forecast import Foretold, Known
 
 HistoryFile = Annotated[
@@ -131,24 +130,30 @@ def _print(found: Foretold, fillings: Sequence[Filling]) -> None:
 
     for said in found.sentences():
         out.print(said, highlight=False, markup=False)
-    horizon = found.ahead.horizon
-    table = Table("", "now", "size", "under pressure", "full", "a floor breaks")
+    table = Table("", "keeps", "what", "likely", "earliest", "latest")
     for each in fillings:
-        now = amount(each.now_bytes, "B") + (f" ({each.now_bytes / each.room.size_bytes:.0%})" if each.room else "")
-        size = amount(each.room.size_bytes, "B") if each.room else "not known"
-        name = f"{'site' if each.is_site else 'pool'} {each.name}"
-        table.add_row(name, now, size, *(_when(dates, horizon) for dates in (each.pressed, each.full, each.breaks)))
+        keeps = amount(each.now_bytes, "B")
+        if each.room:
+            keeps += f" of {amount(each.room.size_bytes, 'B')}"
+        name = f"site {each.name}" if each.is_site else each.name
+        for row in list(_events(each)) or [(_nothing(each, found.ahead.horizon), "", "", "")]:
+            table.add_row(name, keeps, *row)
+            name = keeps = ""
     out.print(table)
+    out.print("pressed: above its high mark, so footage goes early; breaks: what may not go yet is above it, too", style="dim")
     for each in fillings:
         for said in () if each.is_site else _who(each):
             out.print(f"pool {each.name}: {said}", highlight=False, markup=False)
 
 
-def _when(dates: Reached, horizon: int) -> str:
-    early, middle, late = dates
-    if middle is not None:
-        return f"{middle}\n({early} to {late or 'later'})"
-    return f"not before {early}" if early is not None else f"not in {horizon} days"
+def _events(filling: Filling) -> Iterator[tuple[str, str, str, str]]:
+    for what, (early, middle, late) in (("pressed", filling.pressed), ("full", filling.full), ("breaks", filling.breaks)):
+        if early is not None:
+            yield what, str(middle or "later"), str(early), str(late or "later")
+
+
+def _nothing(filling: Filling, horizon: int) -> str:
+    return f"not in {horizon} days" if filling.room else "its size is not known"
 
 
 def _who(filling: Filling) -> Iterator[str]:
