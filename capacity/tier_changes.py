@@ -36,6 +36,11 @@ def with_changes(history: History, changes: Sequence[TierChange]) -> History:
     return History(cameras, history.first, history.recorded_bytes)
 
 
+def tier_before(tier: str) -> str:
+    """What a tier was before it changes."""
+    return tier.partition(" then ")[0]
+
+
 def changed(leaves: Leaves) -> Leaves:
     """The same terms, for tiers that change, too."""
 

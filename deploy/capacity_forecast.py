@@ -5,8 +5,9 @@ For the command line and the API alike; which model, which intervals and what th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from math import isnan
 from pathlib import Path
@@ -15,20 +16,31 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars.exceptions import PolarsError
 
+from capacity.amounts import amount
 from capacity.days import DAYS
 from capacity.flow import Held, Leaves
 from capacity.history import CAMERAS, History, history_of
 from capacity.inflow import held_share
+from capacity.keeping import closed_before
 from capacity.outlook import LEAST_DAYS, Filling, Room, needs_days, outlook
 from capacity.past import TRIED_FROM_DAYS, UNCHANGED, days_needed
 from capacity.planned_file import NOTHING_PLANNED, Planned
 from capacity.pools import Ahead, look_ahead
-from capacity.tier_changes import changed, with_changes
+from capacity.tier_changes import changed, tier_before, with_changes
+from deploy.capacity_history import read_history
+from deploy.capacity_rules import RulesInForce
+from deploy.pressure_watch import pool_sizes
+from deploy.settings import Settings
+from retention.pressure import PoolSize
+from retention.rules import read_rules
 from segments.errors import BadInput
+from segments.ports import Index
+from segments.usage import usage_by_pool
 
 if TYPE_CHECKING:
     from capacity.plots import Picture
 
+_DIFFERS = 0.2
 MOST_DAYS = 3 * 365
 """Nothing is foretold beyond three years."""
 
@@ -37,7 +49,7 @@ MOST_DAYS = 3 * 365
 class Known:
     """All that is known: what was recorded, when footage leaves and when it may at the earliest, what holds keep, and how large pools are.
 
-    `retention`: whether a rule binds by which anything leaves.
+    `counted`: what each pool holds now, as counted. `retention`: whether a rule binds by which anything leaves.
     """
 
     history: History
@@ -45,6 +57,7 @@ class Known:
     floors: Leaves
     held: Held | None
     rooms: Mapping[str, Room]
+    counted: Mapping[str, int] = field(default_factory=dict)
     retention: bool = True
 
 
@@ -90,8 +103,19 @@ class Foretold:
                 yield "no model was better than to say that pools stay as they are: believe the forecast only as far as its plan"
         if not self.known.retention:
             yield "no retention policy binds: nothing leaves, so usage only grows"
+        for filling in self.fillings:
+            yield from () if filling.is_site else self._compared(filling)
         if self.new_hold_share:
             yield f"holds that nobody has placed yet are reckoned with: {self.new_hold_share:.2%} of what comes"
+
+    def _compared(self, filling: Filling) -> Iterator[str]:
+        """Whether a pool holds what it should by the history and the rules."""
+        counted, kept = self.known.counted.get(filling.name), filling.now_bytes
+        if counted is not None and abs(counted - kept) > _DIFFERS * max(counted, kept):
+            yield (
+                f"pool {filling.name}: {amount(counted, 'B')} counted now, and {amount(kept, 'B')} by history and rules: footage is "
+                "older than the history, went early, waits to be deleted, or lies in another pool than new footage does"
+            )
 
     def picture(self, fillings: Sequence[Filling], form: Picture) -> bytes:
         """A panel for each of them: what it kept and will keep, and its size."""
@@ -100,6 +124,32 @@ class Foretold:
         kept, places = self.ahead.kept(self.known.keeps)[:, : self.known.history.days], self.ahead.come.places
         lines = [kept[[row for row, (pool, _) in enumerate(places) if pool in each.pools]].sum(axis=0) for each in fillings]
         return drawn(fillings, self.known.history.first, lines, form)
+
+
+async def of_installation(settings: Settings, index: Index, now_us: int, planned: Planned = NOTHING_PLANNED) -> Known:
+    """The installation's own history, up to the last closed day, with the rules and holds in force and the sizes of its pools.
+
+    Raises BadInput while there is no closed day.
+    """
+    rules = await read_rules(index)
+    in_force = RulesInForce(rules)
+    history = await read_history(
+        settings,
+        index,
+        now_us,
+        before=closed_before(now_us),
+        tier_of=lambda camera, registered: in_force.tier_of(camera, now_us, archived=registered),
+    )
+    counted = {name: usage.stored_bytes for name, usage in (await usage_by_pool(index)).items()}
+    rooms = {name: _room(size, counted.get(name, 0)) for name, size in (await asyncio.to_thread(pool_sizes, settings)).items()}
+    known = Known(history, in_force.leaves, in_force.leaves_pressed, in_force.held, rooms, counted, rules.any_binds(now_us))
+    return with_planned(known, planned)
+
+
+def _room(size: PoolSize, ours_bytes: int) -> Room:
+    """What there is for footage: what others keep in a pool is room that is gone."""
+    others_bytes = max(0, (size.used_bytes or 0) - ours_bytes)
+    return Room(max(0, size.size_bytes - others_bytes), max(0, size.high_bytes - others_bytes))
 
 
 def from_files(days: Path, cameras: Path, planned: Planned) -> Known:
@@ -115,9 +165,7 @@ def read_frame(path: Path, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFr
     except (PolarsError, OSError) as error:
         raise BadInput(f"{path}: cannot be read as Parquet ({error})") from None
     if missing := [name for name in schema if name not in found.columns]:
-        raise BadInput(
-            f"{path}: XX{', '.join(found.columns)}"
-        )
+        raise BadInput(f"{path}: has no {', '.join(missing)}; its columns are {', '.join(found.columns)}")
     try:
         return found.select(pl.col(name).cast(kind) for name, kind in schema.items())
     except PolarsError as error:
@@ -130,10 +178,15 @@ def with_planned(known: Known, planned: Planned) -> Known:
     return replace(
         known,
         history=with_changes(known.history, planned.tier_changes),
+        held=known.held and _before_changes(known.held),
         keeps=changed(_first_of(planned.tiers, planned.keeps(), known.keeps)),
         floors=changed(_first_of(planned.tiers, planned.floors(), known.floors)),
         rooms={**known.rooms, **rooms},
     )
+
+
+def _before_changes(held: Held) -> Held:
+    return lambda cameras, first, days: held(cameras.with_columns(pl.col("tier").map_elements(tier_before, pl.String)), first, days)
 
 
 def _first_of(names: Mapping[str, object], first: Leaves, other: Leaves) -> Leaves:

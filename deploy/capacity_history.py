@@ -5,7 +5,7 @@ For the command line and the API alike. What is in memory at a time is a bucket'
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -22,6 +22,9 @@ from segments.model import Camera
 from segments.pools import PoolRules, pool_for
 from segments.ports import CameraChanges, Records
 from segments.shards import CAMERA_BUCKETS
+
+TierOf = Callable[[Camera, bool], str]
+"""The tier of a camera, as whoever asks calls it; whether it is registered."""
 
 
 class CapacityIndex(KeptIndex, CameraChanges, Records, Protocol):
@@ -41,10 +44,17 @@ class Bucket:
 
 
 async def read_buckets(
-    settings: Settings, index: CapacityIndex, now_us: int, *, before: date | None = None, buckets: Iterable[int] = range(CAMERA_BUCKETS)
+    settings: Settings,
+    index: CapacityIndex,
+    now_us: int,
+    *,
+    before: date | None = None,
+    buckets: Iterable[int] = range(CAMERA_BUCKETS),
+    tier_of: TierOf | None = None,
 ) -> AsyncIterator[Bucket]:
     """The installation's buckets, one after the other, with all days before `before` (None: the day that is being recorded, too).
 
+    `tier_of` None: by the policy that binds, whatever the notice of a change still says of footage; '' while none binds.
     Raises DataDamaged for a history that cannot be read.
     """
     rules = await read_rules(index)
@@ -54,15 +64,15 @@ async def read_buckets(
         there = {camera.id for camera in registered}
         gone = [name for name in days["camera"].unique().sort().to_list() if name not in there]
         former = [rules.camera(name, None) for name in gone]
-        lines = _Lines(settings, rules, now_us)
+        lines = _Lines(settings, rules, now_us, tier_of)
         yield Bucket(days, lines.frame(registered), lines.frame(former, registered=False))
 
 
-async def read_history(settings: Settings, index: CapacityIndex, now_us: int, *, before: date) -> History:
+async def read_history(settings: Settings, index: CapacityIndex, now_us: int, *, before: date, tier_of: TierOf | None = None) -> History:
     """All that was recorded before a day, as forecasts want it. Raises BadInput while there is nothing."""
     parts = [
         history_of(bucket.days, bucket.cameras, bucket.former, end=before)
-        async for bucket in read_buckets(settings, index, now_us, before=before)
+        async for bucket in read_buckets(settings, index, now_us, before=before, tier_of=tier_of)
         if bucket.days.height
     ]
     if not parts:
@@ -71,11 +81,12 @@ async def read_history(settings: Settings, index: CapacityIndex, now_us: int, *,
 
 
 class _Lines:
-    """Makes lines of cameras. Their tier is that of the policy that binds, whatever the notice of a change still says of footage."""
+    """Makes lines of cameras."""
 
-    def __init__(self, settings: Settings, rules: Rules, now_us: int) -> None:
+    def __init__(self, settings: Settings, rules: Rules, now_us: int, tier_of: TierOf | None) -> None:
         self._site = settings.site.name
         self._pools = settings.pool_assignment
+        self._tier_of = tier_of or self._by_policy
         self._policies: Sequence[Policy] = in_force(rules.policies, now_us) if rules.any_binds(now_us) else ()
 
     def frame(self, cameras: Sequence[Camera], *, registered: bool = True) -> pl.DataFrame:
@@ -91,10 +102,13 @@ class _Lines:
             "area": camera.area,
             "owner": camera.owner,
             "class": camera.camera_class,
-            "tier": choices(self._policies[:1], belonging(camera))[0].tier.name if self._policies else "",
+            "tier": self._tier_of(camera, registered),
             "kind": "",
         }
         return tuple(values[name] for name in CAMERAS)
+
+    def _by_policy(self, camera: Camera, _: bool) -> str:
+        return choices(self._policies[:1], belonging(camera))[0].tier.name if self._policies else ""
 
 
 def _pool_of(camera: Camera, pools: PoolRules) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from deploy.cli_frame import Json, guarded, out, print_json, shown
+from deploy.cli_frame import Config, Json, guarded, out, print_json, settings_of, shown, with_stores
 from deploy.new_file import new_path
+from segments.clock import SystemClock
 from segments.errors import BadInput
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ def forecast(
     only: Annotated[str, typer.Option(help="Only this pool or site.")] = "",
     to: Annotated[str, typer.Option("--out", help="Into a new file: every day as .csv or .parquet, a picture as .svg or .png.")] = "",
     json_: Json = False,
+    config: Config = None,
 ) -> None:
     """When each pool and site fills, with intervals; which floor breaks first, and for whom."""
     from deploy.capacity_forecast import foretell
 
-    plan, known = _asked(planned, history, cameras)
+    plan, known = _asked(planned, history, cameras, config)
     with shown("forecasting"):
         found = guarded(lambda: foretell(known, days, plan))
     fillings = guarded(lambda: _only(found.fillings, only))
@@ -58,11 +60,12 @@ def backtest(
     history: HistoryFile = "",
     cameras: CamerasFile = "",
     json_: Json = False,
+    config: Config = None,
 ) -> None:
     """How right forecasts would have been on earlier days: error and coverage of each model, against the naive ones."""
     from deploy.capacity_backtest import backtest_values, tried_on
 
-    plan, known = _asked(planned, history, cameras)
+    plan, known = _asked(planned, history, cameras, config)
     with shown("trying"):
         found = guarded(lambda: tried_on(known, days, plan))
     values = backtest_values(found)
@@ -79,14 +82,17 @@ def backtest(
         out.print(said, highlight=False, markup=False)
 
 
-def _asked(planned: str, history: str, cameras: str) -> tuple[Planned, Known]:
+def _asked(planned: str, history: str, cameras: str, config: Path | None) -> tuple[Planned, Known]:
     from capacity.planned_file import NOTHING_PLANNED, read_planned
-    from deploy.capacity_forecast import from_files
+    from deploy.capacity_forecast import from_files, of_installation
 
     plan = guarded(lambda: read_planned(Path(planned))) if planned else NOTHING_PLANNED
-    if not history or not cameras:
+    if bool(history) != bool(cameras):
         guarded(_both_files)
-    return plan, guarded(lambda: from_files(Path(history), Path(cameras), plan))
+    if history:
+        return plan, guarded(lambda: from_files(Path(history), Path(cameras), plan))
+    settings = settings_of(config)
+    return plan, with_stores(settings, lambda stores: of_installation(settings, stores.index, SystemClock().now_us(), plan))
 
 
 def _both_files() -> None:
@@ -136,7 +142,7 @@ def _print(found: Foretold, fillings: Sequence[Filling]) -> None:
         if each.room:
             keeps += f" of {amount(each.room.size_bytes, 'B')}"
         name = f"site {each.name}" if each.is_site else each.name
-        for row in list(_events(each)) or [(_nothing(each, found.ahead.horizon), "", "", "")]:
+        for row in list(_events(each)) or [(f"not in {found.ahead.horizon} days" if each.room else "", "", "", "")]:
             table.add_row(name, keeps, *row)
             name = keeps = ""
     out.print(table)
@@ -152,13 +158,11 @@ def _events(filling: Filling) -> Iterator[tuple[str, str, str, str]]:
             yield what, str(middle or "later"), str(early), str(late or "later")
 
 
-def _nothing(filling: Filling, horizon: int) -> str:
-    return f"not in {horizon} days" if filling.room else "its size is not known"
-
-
 def _who(filling: Filling) -> Iterator[str]:
     from capacity.amounts import amount
 
+    if filling.room is None:
+        yield f"its size is not known: set pools.{filling.name}.size_bytes, or say it in what is planned"
     if filling.hits:
         hits = "; ".join(f"{hit.tier}, of {hit.day} ({amount(hit.bytes, 'B')})" for hit in filling.hits)
         yield f"first to go under its floor: {hits}"
