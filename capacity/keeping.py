@@ -74,12 +74,16 @@ async def keep_bucket(index: KeptIndex, bucket: int, before: date) -> int:
     return lines
 
 
-async def bucket_days(index: KeptIndex, bucket: int, before: date | None = None) -> pl.DataFrame:
-    """All that the cameras of a bucket ever recorded (`DAYS`), what is not written yet included, on days before `before` (None: all)."""
-    months = sorted({*await index.usage_history_months(), *await index.usage_months()})
+async def bucket_days(index: KeptIndex, bucket: int, before: date | None = None, *, since: date = date.min) -> pl.DataFrame:
+    """All that the cameras of a bucket ever recorded (`DAYS`), what is not written yet included.
+
+    On days before `before` (None: all) and from `since` on: months that lie outside are not read.
+    """
+    known = {*await index.usage_history_months(), *await index.usage_months()}
+    months = sorted(month for month in known if since.replace(day=1) <= month < (before or date.max))
     parts = [await read_month(index, month, bucket, before) for month in months]
     days = merged(*(frame for part in parts for frame in (part.days, part.new)))
-    return days if before is None else days.filter(pl.col("day") < before)
+    return days.filter(pl.col("day").is_between(since, before or date.max, closed="left"))
 
 
 def _packed(found: MonthOfBucket) -> bytes:

@@ -49,17 +49,18 @@ async def read_buckets(
     now_us: int,
     *,
     before: date | None = None,
+    since: date = date.min,
     buckets: Iterable[int] = range(CAMERA_BUCKETS),
     tier_of: TierOf | None = None,
 ) -> AsyncIterator[Bucket]:
     """The installation's buckets, one after the other, with all days before `before` (None: the day that is being recorded, too).
 
-    `tier_of` None: by the policy that binds, whatever the notice of a change still says of footage; '' while none binds.
-    Raises DataDamaged for a history that cannot be read.
+    Days before `since` are left out. `tier_of` None: by the policy that binds, whatever the notice of a change still says of footage;
+    '' while none binds. Raises DataDamaged for a history that cannot be read.
     """
     rules = await read_rules(index)
     for bucket in buckets:
-        days = await bucket_days(index, bucket, before)
+        days = await bucket_days(index, bucket, before, since=since)
         registered = await index.cameras_in(bucket)
         there = {camera.id for camera in registered}
         gone = [name for name in days["camera"].unique().sort().to_list() if name not in there]

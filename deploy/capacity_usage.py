@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,7 +21,6 @@ from retention.rules import Rules, read_rules
 from segments.clock import day_of, day_start_us
 from segments.hold import Hold, holding
 from segments.model import Camera, Span
-from segments.shards import CAMERA_BUCKETS
 from segments.timeline import LONGEST_SEGMENT_US
 from segments.usage import DayUsage
 
@@ -80,19 +80,20 @@ class Counting:
 
 
 async def of_installation(settings: Settings, index: CapacityIndex, now_us: int, days: int, last: date | None = None) -> Used:
-    """So many days of the installation, up to `last` (None: yesterday, UTC; today so far, where recording only began today)."""
+    """So many days of the installation, up to `last` (None: yesterday, UTC; today so far, where nothing was recorded before)."""
     today = day_of(now_us)
-    rules = await read_rules(index)
     end = last + ONE_DAY if last is not None else today
-    asked, so_far = Counting(end - days * ONE_DAY, end), Counting(today, today + ONE_DAY)
-    for bucket in range(CAMERA_BUCKETS):
-        async for part in read_buckets(settings, index, now_us, buckets=[bucket]):
-            known = pl.concat([part.cameras, part.former])
-            kept = await kept_in(index, bucket, rules)
-            for counting in (asked, so_far):
-                counting.add(part.days, known, kept)
-    found = asked.used()
-    return found if last is not None or found.days else so_far.used()
+    found = await _between(settings, index, now_us, _before(end, days), end)
+    return found if last is not None or found.days else await _between(settings, index, now_us, today, today + ONE_DAY)
+
+
+async def _between(settings: Settings, index: CapacityIndex, now_us: int, first: date, end: date) -> Used:
+    rules, bucket, counting = await read_rules(index), 0, Counting(first, end)
+    async for part in read_buckets(settings, index, now_us, since=first, before=end):
+        kept = await kept_in(index, bucket, rules)
+        await asyncio.to_thread(counting.add, part.days, pl.concat([part.cameras, part.former]), kept)
+        bucket += 1
+    return await asyncio.to_thread(counting.used)
 
 
 def from_files(days: Path, cameras: Path, number: int, last: date | None = None) -> Used:
@@ -100,14 +101,19 @@ def from_files(days: Path, cameras: Path, number: int, last: date | None = None)
     recorded, known = read_frame(days, DAYS), read_frame(cameras, CAMERAS)
     there: date | None = recorded["day"].max()  # type: ignore[assignment]
     end = (last or there or date.min) + ONE_DAY
-    counting = Counting(end - number * ONE_DAY if end > date.min + number * ONE_DAY else date.min, end)
+    counting = Counting(_before(end, number), end)
     counting.add(recorded, known)
     return counting.used()
 
 
+def _before(end: date, days: int) -> date:
+    """So many days before a day, or the first of all days."""
+    return end - days * ONE_DAY if days < (end - date.min).days else date.min
+
+
 async def kept_in(index: CapacityIndex, bucket: int, rules: Rules) -> pl.DataFrame:
     """What is kept now of the cameras of a bucket (`usage.KEPT`): a month is in memory at a time."""
-    archive = {camera.id: camera for camera in await index.cameras_in(bucket)}
+    archive = {camera.id: camera for camera in await index.cameras_in(bucket)} if rules.holds else {}
     months = [kept_of(await index.usage(month, bucket), archive, rules) for month in await index.usage_months()]
     return pl.concat([pl.DataFrame(schema=KEPT), *months]).group_by("camera", "pool").agg(pl.col("kept_bytes", "held_bytes").sum())
 
