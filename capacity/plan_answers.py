@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,14 @@ def explanation_answer(asked: Asked) -> Mapping[str, Any]:
         for step in steps
     ]
     return {"title": found.title, "year": year, "steps": said}
+
+
+PLAN_ANSWERS: Mapping[str, Callable[[Asked], Mapping[str, Any]]] = {
+    "plan": plan_answer,
+    "comparison": comparison_answer,
+    "explanation": explanation_answer,
+}
+"""The answers, by question."""
 
 
 def plan_of_texts(name: str, files: Mapping[str, str]) -> Plan:

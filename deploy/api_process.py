@@ -49,8 +49,8 @@ API_NICENESS = 10
 CONSOLE = Path(__file__).parent.parent / "playback" / "console" / "dist"
 
 
-async def run_api(settings: Settings) -> None:
-    """Serves the API and the page."""
+async def run_api(settings: Settings, config: str = "-") -> None:
+    """Serves the API and the page; `config` is where the settings come from (a path, or `-`), for the processes it starts."""
     os.nice(API_NICENESS)
     await refuse_unsafe(settings)
     at = Listening(settings.api.host, settings.api.port, api_certificate(settings))
@@ -89,7 +89,7 @@ async def run_api(settings: Settings) -> None:
             links=pool_links(settings, stores, clock),
             link_keys=link_keys(settings),
             link_s=settings.playback.link_s,
-            planner=ProcessPlanner(),
+            planner=ProcessPlanner(config),
             register=CountedRegister(watch.metrics.registry, register),
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )
@@ -109,7 +109,7 @@ async def run_api(settings: Settings) -> None:
 
 def main(arguments: list[str]) -> int:
     """`CONFIG`."""
-    return run_configured("api", arguments[0], run_api)
+    return run_configured("api", arguments[0], partial(run_api, config=arguments[0]))
 
 
 if __name__ == "__main__":

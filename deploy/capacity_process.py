@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from capacity.plan_answers import comparison_answer, explanation_answer, plan_answer
 from deploy.logs import set_up_logs
+from deploy.planner import OF_TEXTS
+from deploy.settings import Settings, load_settings
+from deploy.wiring import open_index
+from segments.clock import SystemClock
 from segments.errors import BadInput
 
-MEMORY_BYTES = 2 << 30
-"""How much memory a question may take; more, and it is not answered."""
-PURE: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
-    "plan": plan_answer,
-    "comparison": comparison_answer,
-    "explanation": explanation_answer,
-}
-"""Questions that need nothing of the installation."""
+TEXTS_BYTES = 2 << 30
+"""How much memory a question about texts may take; more, and it is not answered."""
+INSTALLATION_BYTES = 12 << 30
+"""The same of the installation: 400,000 cameras and two years of days are 1.2 GB, some times over."""
 
 
-def answered(question: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+def answered(question: str, asked: Mapping[str, Any], settings: Settings | None = None) -> Mapping[str, Any]:
     """`{"answer": ...}`, or `{"wrong": "a sentence"}` where the question is wrong."""
     try:
-        return {"answer": PURE[question](asked)}
+        return {"answer": _of_texts(question, asked) if settings is None else asyncio.run(_of_installation(question, asked, settings))}
     except BadInput as error:
         return {"wrong": str(error)}
 
 
-def main() -> int:
-    """Reads `{"question", "asked"}` as JSON from standard input and writes the answer to standard output."""
+def _of_texts(question: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    from capacity.plan_answers import PLAN_ANSWERS
+
+    return PLAN_ANSWERS[question](asked)
+
+
+async def _of_installation(question: str, asked: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
+    from deploy.capacity_answers import ANSWERS
+
+    async with open_index(settings) as index:
+        return await ANSWERS[question](settings, index, SystemClock().now_us(), asked)
+
+
+def main(arguments: list[str]) -> int:
+    """`CONFIG`. Reads `{"question", "asked"}` as JSON from standard input and writes the answer to standard output."""
     set_up_logs("capacity")
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    given = json.load(sys.stdin)
-    json.dump(answered(given["question"], given["asked"]), sys.stdout, allow_nan=False)
+    config, given = arguments[0], json.load(sys.stdin)
+    of_texts = given["question"] in OF_TEXTS
+    most_bytes = TEXTS_BYTES if of_texts else INSTALLATION_BYTES
+    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+    settings = None if of_texts else load_settings(None if config == "-" else Path(config))
+    json.dump(answered(given["question"], given["asked"], settings), sys.stdout, allow_nan=False)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

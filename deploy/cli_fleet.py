@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli_acts import changing
-from deploy.cli_frame import Config, Exit, Json, err, guarded, out, print_json, settings_of, with_stores
+from deploy.cli_frame import Config, Exit, Json, config_path, err, guarded, out, print_json, settings_of, with_stores
 from deploy.fleet.child import run_until_told
 from deploy.fleet.draining import Remainder, empty
 from deploy.fleet.guardian import GuardianReport
@@ -106,7 +106,8 @@ def api(config: Config = None) -> None:
 
     async def whole() -> None:
         await first_start(settings, print)
-        await run_api(settings)
+        path = config_path(config)
+        await run_api(settings, str(path.resolve()) if path else "-")
 
     raise typer.Exit(run_until_told(whole))
 

@@ -15,27 +15,30 @@ from segments.errors import BadInput, TryAgain
 
 LIMIT_S = 60.0
 """How long one question is worked on."""
-NICENESS = 5
-"""After the API itself, which is after recorders."""
+OF_TEXTS = frozenset({"plan", "comparison", "explanation"})
+"""Questions that need nothing of the installation."""
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TZ", "LANG", "HOME")
-"""What is handed on of the environment: none of its keys."""
+"""What these are handed on of the environment: none of its keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlanner:
-    """See `playback.planning.planner.Planner`. `command` starts the program that reads a question and writes its answer."""
+    """See `playback.planning.planner.Planner`. `config` is that of the installation (a path, or `-`).
 
+    `command` starts the program that takes a configuration, reads a question, writes its answer and ends.
+    """
+
+    config: str
     command: Sequence[str] = (sys.executable, "-m", "deploy.capacity_process")
     limit_s: float = LIMIT_S
 
     async def answer(self, question: str, asked: Mapping[str, Any]) -> Any:
         """See `Planner`; raises TryAgain where the process ended without an answer."""
+        of_texts = question in OF_TEXTS
+        environment = {name: value for name, value in os.environ.items() if name in _ENVIRONMENT or not of_texts}
+        pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *self.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"POLARS_MAX_THREADS": "1"},
-            preexec_fn=None,
+            *self.command, "-" if of_texts else self.config, stdin=pipe, stdout=pipe, env=environment | {"POLARS_MAX_THREADS": "2"}
         )
         try:
             async with asyncio.timeout(self.limit_s):
@@ -49,7 +52,7 @@ class ProcessPlanner:
                 process.kill()
             await process.wait()
         if process.returncode:
-            raise TryAgain(f"the process that works out plans ended without an answer ({process.returncode}); the log of the API says why")
+            raise TryAgain(f"what works this out ended without an answer ({process.returncode}): the log of the API says why")
         answer = json.loads(said)
         if "wrong" in answer:
             raise BadInput(answer["wrong"])

@@ -41,10 +41,10 @@ class _Asked(BaseModel):
 
     plan: FileName = Field(description="One of `files`, or a shipped plan: `province`, `province-h265`", examples=["ours.toml"])
     files: dict[FileName, PlanText] = Field(
-        default={},
+        default_factory=dict,
         max_length=MOST_FILES,
         description="Plans as TOML by their names; they may extend one another, and the shipped ones",
-        json_schema_extra={"examples": [{"ours.toml": _GOOD, "more.toml": _MORE}], "default": None},
+        examples=[{"ours.toml": _GOOD, "more.toml": _MORE}],
     )
     year: int | None = Field(None, description="Of this year only", examples=[2030])
     site: str | None = Field(None, max_length=200, description="Of this site only; empty: of all together", examples=["town"])

@@ -2,21 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from playback.access import needs
+from playback.planning.forecast_views import BacktestView, BacktestWanted, ForecastView, ForecastWanted
 from playback.planning.plan_views import ComparisonView, ComparisonWanted, ExplanationView, ExplanationWanted, PlanView, PlanWanted
 from playback.planning.planner import Turns
+from playback.planning.usage_views import By, EncodersView, UsageView
 from playback.problems import described
 from playback.services import Given, Services
 from segments.access import Verb
 
 router = APIRouter(prefix="/capacity")
 
+MOST_LINES = 10_000
+_LOOK: dict[str, Any] = {"dependencies": needs(Verb.PLAN), "responses": described(404, 422, 429, 503)}
 _PLAN: dict[str, Any] = {"dependencies": needs(Verb.PLAN), "responses": described(400, 404, 413, 422, 429, 503)}
+
+
+DaysQuery = Annotated[int, Query(ge=1, le=3660, description="How many days, up to yesterday (UTC)")]
+UntilQuery = Annotated[date | None, Query(description="The last of the days; without it, yesterday")]
+
+
+@router.get("/usage", **_LOOK)
+async def usage(
+    request: Request,
+    services: Given,
+    by: Annotated[list[By] | None, Query(max_length=8, description="What is summed by, each once; by pool if nothing is said")] = None,
+    depth: Annotated[int, Query(ge=0, le=20, description="Areas by so many of their parts, 1 for the outermost; 0: whole")] = 0,
+    days: DaysQuery = 30,
+    until: UntilQuery = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 1_000,
+) -> UsageView:
+    """What is recorded and kept: bytes, seconds, objects, rows and requests, by pool, area, class, tier, site, owner, kind or camera."""
+    names = [str(each) for each in (by if by is not None else [By.POOL])]
+    asked = {"by": names, "depth": depth, "days": days, "until": until.isoformat() if until else None, "limit": limit}
+    return UsageView.model_validate(await _answer(request, services, "usage", asked))
+
+
+@router.get("/encoders", **_LOOK)
+async def encoders(
+    request: Request,
+    services: Given,
+    days: DaysQuery = 30,
+    until: UntilQuery = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_LINES, description="So many cameras, those that waste most")] = 1_000,
+) -> EncodersView:
+    """Bitrates by codec and picture size, and the cameras far above their kind."""
+    asked = {"days": days, "until": until.isoformat() if until else None, "limit": limit}
+    return EncodersView.model_validate(await _answer(request, services, "encoders", asked))
+
+
+@router.post("/forecast", **_PLAN)
+async def forecast(request: Request, services: Given, wanted: ForecastWanted) -> ForecastView:
+    """When each pool and site fills, with intervals; which floor breaks first, and for whom."""
+    return ForecastView.model_validate(await _answer(request, services, "forecast", wanted))
+
+
+@router.post("/backtest", **_PLAN)
+async def backtest(request: Request, services: Given, wanted: BacktestWanted) -> BacktestView:
+    """How right forecasts would have been on earlier days: error and coverage of each model, against the naive ones."""
+    return BacktestView.model_validate(await _answer(request, services, "backtest", wanted))
 
 
 @router.post("/plan", **_PLAN)
@@ -37,6 +88,7 @@ async def explanation(request: Request, services: Given, wanted: ExplanationWant
     return ExplanationView.model_validate(await _answer(request, services, "explanation", wanted))
 
 
-async def _answer(request: Request, services: Services, question: str, wanted: BaseModel) -> Any:
+async def _answer(request: Request, services: Services, question: str, wanted: BaseModel | Mapping[str, Any]) -> Any:
+    asked = wanted.model_dump(mode="json") if isinstance(wanted, BaseModel) else wanted
     async with cast("Turns", request.app.state.planning).turn():
-        return await services.planner.answer(question, wanted.model_dump(mode="json"))
+        return await services.planner.answer(question, asked)

@@ -12,16 +12,16 @@ from segments.errors import BadInput, TryAgain
 
 def saying(program: str, limit_s: float = 10) -> ProcessPlanner:
     """One whose program is these lines."""
-    return ProcessPlanner((sys.executable, "-S", "-c", program), limit_s)
+    return ProcessPlanner("-", (sys.executable, "-S", "-c", program), limit_s)
 
 
 async def test_a_question_is_worked_out_by_the_program() -> None:
     """The real one, with a shipped plan and with a question that is wrong."""
     wanted = {"plan": "province", "files": {}, "year": 2020, "site": ""}
-    found = await ProcessPlanner().answer("plan", wanted)
+    found = await ProcessPlanner("-").answer("plan", wanted)
     assert {one["figure"]: one["likely"] for one in found["figures"]}["cameras"] > 300_000
     with pytest.raises(BadInput, match="there is no plan `none`"):
-        await ProcessPlanner().answer("plan", wanted | {"plan": "none"})
+        await ProcessPlanner("-").answer("plan", wanted | {"plan": "none"})
 
 
 async def test_what_takes_too_long_is_ended() -> None:

@@ -1,4 +1,6 @@
 /** The HTTP API as the page uses it (docs/reference/api.md): requests with the token, problems as errors. */
+import type { Forecast } from "./forecast.ts";
+import type { Group } from "./group.ts";
 import { spansOf, type Span, type TimelineAnswer } from "./spans.ts";
 import { iso } from "./time.ts";
 
@@ -88,17 +90,6 @@ export interface Export {
   readonly form: "mp4" | "zip";
   readonly items: readonly { readonly camera: string; readonly from: string; readonly to: string }[];
   readonly size: number | null;
-}
-
-export interface Group {
-  readonly from: string;
-  readonly to: string;
-  readonly cameras: readonly {
-    readonly camera: string;
-    readonly playlist: string | null;
-    readonly footage: readonly { readonly from: string; readonly to: string; readonly media_s: number }[];
-    readonly cause: string | null;
-  }[];
 }
 
 const BASE = "api/v1";
@@ -214,6 +205,11 @@ export class Api {
     const wanted = { from: iso(from), to: iso(to), use: "mp4" };
     const query = this.reason ? `?${new URLSearchParams({ reason: this.reason })}` : "";
     return ((await (await this.send("POST", `${this.of(camera)}/links${query}`, wanted)).json()) as { address: string }).address;
+  }
+
+  /** When pools and sites fill, with a picture; for planners. */
+  async forecast(days: number): Promise<Forecast> {
+    return (await this.send("POST", `${BASE}/capacity/forecast`, { days, picture: true })).json() as Promise<Forecast>;
   }
 
   group(cameras: readonly string[], from: number, to: number): Promise<Group> {

@@ -1,8 +1,8 @@
 /** Plays several cameras in step: each has a player, and all follow one wall clock, which waits for the slowest. */
 import type Hls from "hls.js";
-import { Problem, type Api, type Group } from "./api.ts";
+import { Problem, type Api } from "./api.ts";
 import { el } from "./dom.ts";
-import { correction, mediaOf, nextFootage, type Stretch } from "./group.ts";
+import { correction, mediaOf, nextFootage, type Group, type Stretch } from "./group.ts";
 import { config } from "./hls-config.ts";
 import { helps, type Needed } from "./need-box.ts";
 import { say, sayCause } from "./text.ts";

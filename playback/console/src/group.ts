@@ -4,6 +4,18 @@
  * Each camera's playlist has its own media time, without gaps; where a moment lies in it says the service (`GET /groups`).
  */
 
+/** What the service says of cameras on one clock. */
+export interface Group {
+  readonly from: string;
+  readonly to: string;
+  readonly cameras: readonly {
+    readonly camera: string;
+    readonly playlist: string | null;
+    readonly footage: readonly { readonly from: string; readonly to: string; readonly media_s: number }[];
+    readonly cause: string | null;
+  }[];
+}
+
 export interface Stretch {
   readonly from: number;
   readonly to: number;

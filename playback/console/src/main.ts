@@ -8,6 +8,7 @@ import "./style/narrow.css";
 import { Actions, dayOf } from "./actions.ts";
 import { Api, type Problem } from "./api.ts";
 import { CameraList } from "./camera-list.ts";
+import { CapacityBox } from "./capacity-box.ts";
 import { ConsentBox } from "./consent-box.ts";
 import { Controls } from "./controls.ts";
 import { Details } from "./details.ts";
@@ -79,6 +80,7 @@ function start(): void {
   const group = new GroupStage(api, { zone: () => store.now.zone, need, name: (id) => store.now.cameras.find((c) => c.id === id)?.name || id });
   const exportBox = new ExportBox({ api, camera: () => store.now.chosen, moment: () => actions.shown ?? serviceNow(store.now), need });
   const consentBox = new ConsentBox(api, () => store.now.zone);
+  const capacityBox = new CapacityBox(api);
   const main = el("main", {}, group.element, stage.element, controls.element, new TimelineBar(store, actions).element, timeline.element);
   const followAddress = (): void => {
     const route = parseRoute(location.hash);
@@ -96,7 +98,7 @@ function start(): void {
   };
   const signInBox = new SignInBox(() => api, known);
   stage.show(actions, api, () => exportBox.openAsH264());
-  const doors = { exports: () => exportBox.open(), consents: () => consentBox.open(), signOut: () => void signOut(store, api) };
+  const doors = { exports: () => exportBox.open(), consents: () => consentBox.open(), capacity: () => capacityBox.open(), signOut: () => void signOut(store, api) };
   document.body.append(
     new TopBar(store, actions, doors).element,
     new CameraList(store, actions, polling).element,
@@ -106,6 +108,7 @@ function start(): void {
     needBox.element,
     exportBox.element,
     consentBox.element,
+    capacityBox.element,
   );
   store.watch(["camera"], () => (document.title = [store.now.camera?.name, say("product")].filter(Boolean).join(" · ")));
   listenToKeys(store, actions, stage.element);

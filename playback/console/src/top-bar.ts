@@ -12,6 +12,7 @@ const ZONE_KEY = "keepsight.zone";
 export interface Doors {
   readonly exports: () => void;
   readonly consents: () => void;
+  readonly capacity: () => void;
   readonly signOut: () => void;
 }
 
@@ -62,6 +63,7 @@ export class TopBar {
     const known = /^(user|oidc):/.test(me.id);
     return [
       ...(me.verbs.includes("export") ? [button("exports", say("exports"), this.doors.exports)] : []),
+      ...(me.verbs.includes("plan") ? [button("capacity", say("capacity"), this.doors.capacity)] : []),
       ...(known ? [button("consents", say("consents"), this.doors.consents)] : []),
       ...(known ? [el("span", { class: "me", id: "me" }, [me.name, me.unit].filter(Boolean).join(" · ")), button("sign-out", say("signOut"), this.doors.signOut)] : []),
     ];
