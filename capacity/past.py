@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -101,9 +102,10 @@ def try_the_past(
     return Past(places, truth, forecasts)
 
 
-def days_needed(horizon: int) -> int:
+def days_needed(horizon: int, known_days: int = 0) -> int:
     """How many days of history it takes to try a forecast of so many days to its end, often enough to have widths of its own."""
-    return next(days for days in range(LEAST_DAYS + horizon, 10_000) if sum(days - cut >= horizon for cut in _cuts(days)) >= _ENOUGH)
+    from_days = max(known_days, LEAST_DAYS + horizon)
+    return next(days for days in count(from_days) if sum(days - cut >= horizon for cut in _cuts(days)) >= _ENOUGH)
 
 
 def _cuts(days: int) -> Sequence[int]:

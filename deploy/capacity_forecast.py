@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from capacity.amounts import amount
 from capacity.days import DAYS
@@ -29,6 +28,7 @@ from capacity.pools import Ahead, look_ahead
 from capacity.tier_changes import changed, tier_before, with_changes
 from deploy.capacity_history import read_history
 from deploy.capacity_rules import RulesInForce
+from deploy.frame_file import read_frame
 from deploy.pressure_watch import pool_sizes
 from deploy.settings import Settings
 from retention.pressure import PoolSize
@@ -97,7 +97,7 @@ class Foretold:
             if (tried_days := ahead.past.tried_days) < ahead.horizon:
                 yield (
                     f"tried up to {tried_days} days ahead, further the intervals are reckoned from there: "
-                    f"to try {ahead.horizon} days takes {days_needed(ahead.horizon)} days of history"
+                    f"to try {ahead.horizon} days takes {days_needed(ahead.horizon, history.days)} days of history"
                 )
             if next(iter(ahead.tried)) == UNCHANGED:
                 yield "no model was better than to say that pools stay as they are: believe the forecast only as far as its plan"
@@ -156,20 +156,6 @@ def from_files(days: Path, cameras: Path, planned: Planned) -> Known:
     """A history beside an installation: a day frame and its cameras, as Parquet files; terms and sizes are those of the plan."""
     history = history_of(read_frame(days, DAYS), read_frame(cameras, CAMERAS))
     return with_planned(Known(history, planned.keeps(), planned.floors(), None, {}), planned)
-
-
-def read_frame(path: Path, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
-    """A Parquet file with these columns; raises BadInput naming the file and what is wrong. Others in it are left out."""
-    try:
-        found = pl.read_parquet(path)
-    except (PolarsError, OSError) as error:
-        raise BadInput(f"{path}: cannot be read as Parquet ({error})") from None
-    if missing := [name for name in schema if name not in found.columns]:
-        raise BadInput(f"{path}: has no {', '.join(missing)}; its columns are {', '.join(found.columns)}")
-    try:
-        return found.select(pl.col(name).cast(kind) for name, kind in schema.items())
-    except PolarsError as error:
-        raise BadInput(f"{path}: {error}") from None
 
 
 def with_planned(known: Known, planned: Planned) -> Known:

@@ -147,6 +147,10 @@ def _print(found: Foretold, fillings: Sequence[Filling]) -> None:
             name = keeps = ""
     out.print(table)
     out.print("pressed: above its high mark, so footage goes early; breaks: what may not go yet is above it, too", style="dim")
+    if unknown := [each.name for each in fillings if each.room is None and not each.is_site]:
+        out.print(
+            f"how large is {', '.join(unknown)}? Set pools.NAME.size_bytes, or say it in what is planned", highlight=False, markup=False
+        )
     for each in fillings:
         for said in () if each.is_site else _who(each):
             out.print(f"pool {each.name}: {said}", highlight=False, markup=False)
@@ -161,8 +165,6 @@ def _events(filling: Filling) -> Iterator[tuple[str, str, str, str]]:
 def _who(filling: Filling) -> Iterator[str]:
     from capacity.amounts import amount
 
-    if filling.room is None:
-        yield f"its size is not known: set pools.{filling.name}.size_bytes, or say it in what is planned"
     if filling.hits:
         hits = "; ".join(f"{hit.tier}, of {hit.day} ({amount(hit.bytes, 'B')})" for hit in filling.hits)
         yield f"first to go under its floor: {hits}"

@@ -71,7 +71,7 @@ def test_a_pool_that_fills_is_said_with_its_dates_and_whose_footage_it_is(files)
     assert "model in use" in said
     assert "pressed" in said
     assert "a day of" in said
-    assert "its size is not known" in said
+    assert "how large is pool-1?" in said
 
 
 def test_the_forecast_is_there_for_programs(files) -> None:
@@ -150,4 +150,4 @@ def test_too_little_history_says_how_much_it_takes(tmp_path) -> None:
 def test_a_frame_without_a_column_is_refused(files, tmp_path) -> None:
     """With the column that is missing."""
     pl.read_parquet(files[1].partition("=")[2]).drop("tier").write_parquet(tmp_path / "c.parquet")
-    assert "has no tier" in run("forecast", *files, "--cameras", str(tmp_path / "c.parquet"), code=2)
+    assert "no column tier" in run("forecast", *files, "--cameras", str(tmp_path / "c.parquet"), code=2)
