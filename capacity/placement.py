@@ -1,8 +1,8 @@
 """Which cameras to move to which pool before one fills, so that as few bytes a day as can be go elsewhere. Pure.
 
 What is stored stays where it is; of a camera that is moved, new footage goes to the other pool. So moving relieves a pool by what the
-camera would have brought since, as far as that would still be kept: a byte a day of a tier that is kept longer relieves more, which is why
-cameras of long tiers go first. Days on which no move can be enough are said, not hidden.
+camera would have brought since, as far as that would still be kept: a byte a day of a tier that is kept longer relieves more. Days on which
+no move can be enough are said, not hidden.
 """
 
 from __future__ import annotations
@@ -92,20 +92,36 @@ class _Desk:
         return np.maximum(0, self._ahead[pool] - limit * (1 + _ROUNDING))
 
     def relieve(self, pool: str, cameras: pl.DataFrame) -> None:
-        """Moves what has to be moved from a pool, the tiers that are kept longest first."""
+        """Moves what has to be moved from a pool: each tier is tried first, and the least bytes a day that are enough are taken."""
         brings = {tier: float(total) for tier, total in cameras.group_by("tier").agg(pl.col("day_bytes").sum()).iter_rows()}
         most = sum((total * self._reliefs[tier] for tier, total in brings.items()), np.zeros_like(self._ahead[pool]))
         helped: Helped = self.over(pool) <= most  # on the others, moving all would not be enough: they do not count
-        begun = len(self.moves)
-        for tier in sorted(brings, key=lambda each: (-float(self._reliefs[each].sum()), each)):
+        by_term = sorted(brings, key=lambda tier: (-float(self._reliefs[tier].sum()), tier))
+        tries = [self._tried(pool, [lead, *(tier for tier in by_term if tier != lead)], cameras, helped) for lead in by_term]
+        least = min(tries, key=lambda moves: (self._left_over(pool, moves, helped), sum(move.day_bytes for move in moves)), default=())
+        for move in least:
+            self._shift(move, 1)
+        self.moves += least
+
+    def _tried(self, pool: str, tiers: Sequence[str], cameras: pl.DataFrame, helped: Helped) -> Sequence[Move]:
+        """What would be moved with the tiers in this order; nothing is moved yet."""
+        before, ahead = list(self.moves), {name: line.copy() for name, line in self._ahead.items()}
+        for tier in tiers:
             mine = cameras.filter(pl.col("tier") == tier).sort("day_bytes", "camera", descending=[True, False])
             self._move_enough(pool, tier, list(mine.select("camera", "day_bytes").iter_rows()), helped)
-        for move in sorted(self.moves[begun:], key=lambda each: each.day_bytes):
+        tried = self.moves[len(before) :]
+        for move in sorted(tried, key=lambda each: each.day_bytes):
             self._shift(move, -1)
             if (self.over(pool)[helped] > 0).any():
                 self._shift(move, 1)
             else:
-                self.moves.remove(move)
+                tried.remove(move)
+        self.moves, self._ahead = before, ahead
+        return tried
+
+    def _left_over(self, pool: str, moves: Sequence[Move], helped: Helped) -> float:
+        gone = sum((move.day_bytes * self._reliefs[move.tier] for move in moves), np.zeros_like(self._ahead[pool]))
+        return float(np.maximum(0, self._ahead[pool] - gone - self._rooms[pool].limit_bytes * (1 + _ROUNDING))[helped].sum())
 
     def _move_enough(self, pool: str, tier: str, cameras: Sequence[tuple[str, float]], helped: Helped) -> None:
         """From the largest to the smallest those that are not too much; then, if that was not enough, the smallest that is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -50,7 +51,8 @@ class Placement:
 
     def as_frame(self) -> pl.DataFrame:
         """A line a move."""
-        return pl.DataFrame([move._asdict() for move in self.advice.moves], schema={name: pl.String for name in Move._fields} | {"day_bytes": pl.Float64})
+        schema = dict.fromkeys(Move._fields, pl.String) | {"day_bytes": pl.Float64}
+        return pl.DataFrame(self.advice.moves, schema=schema, orient="row")
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -65,7 +67,9 @@ class Placement:
         }
 
 
-def place(known: Known, days: int, planned: Planned = NOTHING_PLANNED, *, chance: float = 0.75, settings: Settings | None = None) -> Placement:
+def place(
+    known: Known, days: int, planned: Planned = NOTHING_PLANNED, *, chance: float = 0.75, settings: Settings | None = None
+) -> Placement:
     """What to move so that no pool passes its high mark over so many days. Pools whose size nobody knows neither give nor take.
 
     `settings` are those of an installation: its pools are of one site, closed ones take nothing, and only its own cameras are moved. Raises
@@ -125,7 +129,7 @@ async def move_cameras(
         targets = ", ".join(sorted({f"{move.source} to {move.target}" for move in some}))
         what = f"moved the new footage of {len(some)} cameras by placement advice: {targets}"
         act = act_of_command(by, Action.CHANGE, what, cameras=[move.camera for move in some], reason=reason)
-        left += await registered_act(settings, index, act, lambda some=some: _move(settings, index, some, now_us))
+        left += await registered_act(settings, index, act, partial(_move, settings, index, some, now_us))
     return left
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from deploy.cli_forecast import backtest, forecast
 from deploy.cli_frame import Json, guarded, out
+from deploy.cli_place import place
 from deploy.cli_usage import usage
 from deploy.new_file import new_path
 from segments.errors import BadInput
@@ -118,6 +119,7 @@ def report(
 app.command()(usage)
 app.command()(forecast)
 app.command()(backtest)
+app.command()(place)
 
 
 def _read(name: str) -> Plan:

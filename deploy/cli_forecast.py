@@ -41,7 +41,7 @@ def forecast(
     """When each pool and site fills, with intervals; which floor breaks first, and for whom."""
     from deploy.capacity_forecast import foretell
 
-    plan, known = _asked(planned, history, cameras, config)
+    plan, known = asked(planned, history, cameras, config)
     with shown("forecasting"):
         found = guarded(lambda: foretell(known, days, plan))
     fillings = guarded(lambda: _only(found.fillings, only))
@@ -65,7 +65,7 @@ def backtest(
     """How right forecasts would have been on earlier days: error and coverage of each model, against the naive ones."""
     from deploy.capacity_backtest import backtest_values, tried_on
 
-    plan, known = _asked(planned, history, cameras, config)
+    plan, known = asked(planned, history, cameras, config)
     with shown("trying"):
         found = guarded(lambda: tried_on(known, days, plan))
     values = backtest_values(found)
@@ -82,7 +82,8 @@ def backtest(
         out.print(said, highlight=False, markup=False)
 
 
-def _asked(planned: str, history: str, cameras: str, config: Path | None) -> tuple[Planned, Known]:
+def asked(planned: str, history: str, cameras: str, config: Path | None) -> tuple[Planned, Known]:
+    """What is planned, and what is known: of the files, or of the installation; ends the command where they are wrong."""
     from capacity.planned_file import NOTHING_PLANNED, read_planned
     from deploy.capacity_forecast import from_files, of_installation
 

@@ -114,7 +114,9 @@ def _print(found: Placement, left: Sequence[NotMoved] | None) -> None:
         _say(f"pool {pool} passes its high mark on {day} if nothing is moved")
     moves = found.advice.moves
     if not moves:
-        _say("nothing to move" if found.without else f"no pool passes its high mark in {found.foretold.ahead.horizon} days: nothing to move")
+        _say(
+            "nothing to move" if found.without else f"no pool passes its high mark in {found.foretold.ahead.horizon} days: nothing to move"
+        )
     else:
         table = Table("from", "to", "tier", "cameras", "a day")
         for (source, target, tier), mine in sorted(_grouped(moves).items()):

@@ -54,6 +54,13 @@ def test_just_enough_is_moved_before_the_pool_is_full() -> None:
     assert not found.too_full
 
 
+def test_what_became_needless_is_not_moved() -> None:
+    """Eight bytes a day have to go: 4 and 3 are not enough, and with the 10 that is neither of them is needed."""
+    rooms = {"a": a_room(100, [90] * 40 + [180] * 20), "b": a_room(1000, [0] * 60)}
+    found = advise(cameras(*((f"c{size}", "a", "general", size) for size in (3, 4, 10))), rooms, FIRST, TERMS)
+    assert [move.camera for move in found.moves] == ["c10"]
+
+
 def test_what_is_kept_longest_goes_first() -> None:
     """A byte a day that is kept thirty days relieves three times as much as one that is kept ten."""
     rooms = {"a": a_room(100, [90] * 40 + [130] * 20), "b": a_room(1000, [0] * 60)}

@@ -16,7 +16,19 @@ from tests.command_line import Keepsight
 
 LOOKS = {
     *("audit export", "audit search", "audit verify", "audit who-saw", "backup list", "camera list", "camera show", "camera test"),
-    *("capacity compare", "capacity plan", "capacity report", "config check", "doctor", "export", "exports list", "exports show"),
+    *(
+        "capacity backtest",
+        "capacity compare",
+        "capacity forecast",
+        "capacity plan",
+        "capacity report",
+        "capacity usage",
+        "config check",
+        "doctor",
+        "export",
+        "exports list",
+        "exports show",
+    ),
     *("exports verify", "fleet status", "hold list", "hold report", "hold show", "key list", "metering", "play", "pools", "pools probe"),
     *("quota list", "receipts export", "receipts list", "receipts verify", "report retention", "retention dry-run", "retention explain"),
     *("retention policy history", "retention policy plan", "retention policy show", "retention pressure", "retention status"),
@@ -39,7 +51,7 @@ EXCEPTIONS = {
     "serve": "a program, whose routes register",
 }
 ELSEWHERE = {
-    *("hold approve", "hold extend", "hold lift", "hold place", "quota set", "sensitive add", "sensitive remove"),
+    *("capacity place", "hold approve", "hold extend", "hold lift", "hold place", "quota set", "sensitive add", "sensitive remove"),
     *("site give-back", "site take-over", "retention clock accept", "retention policy withdraw"),
 }
 """Registered, and tried in tests of their own, as they need more than an empty site."""
