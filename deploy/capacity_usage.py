@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Used:
     daily: pl.DataFrame
     kept_known: bool
     """Whether what is kept was counted, too."""
+    so_far: bool = False
+    """Whether the day is not over, and figures a day are of what there is of it."""
 
     def by(self, names: Sequence[By], *, depth: int = 0) -> pl.DataFrame:
         """See `usage.usage_by`; without what is not known."""
@@ -84,7 +86,9 @@ async def of_installation(settings: Settings, index: CapacityIndex, now_us: int,
     today = day_of(now_us)
     end = last + ONE_DAY if last is not None else today
     found = await _between(settings, index, now_us, _before(end, days), end)
-    return found if last is not None or found.days else await _between(settings, index, now_us, today, today + ONE_DAY)
+    if last is not None or found.days:
+        return replace(found, so_far=found.last == today)
+    return replace(await _between(settings, index, now_us, today, today + ONE_DAY), so_far=True)
 
 
 async def _between(settings: Settings, index: CapacityIndex, now_us: int, first: date, end: date) -> Used:

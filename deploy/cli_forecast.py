@@ -89,15 +89,16 @@ def asked(planned: str, history: str, cameras: str, config: Path | None) -> tupl
 
     plan = guarded(lambda: read_planned(Path(planned))) if planned else NOTHING_PLANNED
     if bool(history) != bool(cameras):
-        guarded(_both_files)
+        guarded(both_files)
     if history:
         return plan, guarded(lambda: from_files(Path(history), Path(cameras), plan))
     settings = settings_of(config)
     return plan, with_stores(settings, lambda stores: of_installation(settings, stores.index, SystemClock().now_us(), plan))
 
 
-def _both_files() -> None:
-    raise BadInput("--history and --cameras go together: days say what was recorded, cameras say whose tier and area it is")
+def both_files() -> None:
+    """Raises BadInput: one of the two is missing."""
+    raise BadInput("--history and --cameras go together: days say what was recorded, cameras say whose class, tier and area it is")
 
 
 def _only(fillings: Sequence[Filling], name: str) -> Sequence[Filling]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capacity.usage_by import By
+from deploy.cli_forecast import CamerasFile, HistoryFile, both_files
 from deploy.cli_frame import Config, Json, day_of_text, guarded, out, print_json, settings_of, shown, with_stores
 from deploy.new_file import new_path
 from segments.clock import SystemClock
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from capacity.plots import Picture
     from deploy.capacity_usage import Used
-
-DAYS_FILE_HELP = "Of these days instead of the installation's: a Parquet file of days (needs --cameras)."
 
 
 class Show(StrEnum):
@@ -42,8 +41,8 @@ def usage(
     days: Annotated[int, typer.Option(help="How many days, up to yesterday (UTC).", min=1)] = 30,
     until: Annotated[str, typer.Option(help="The last of the days, 2026-01-31, instead of yesterday.")] = "",
     top: Annotated[int, typer.Option(help="So many lines of a table; files and JSON have all.", min=1)] = 20,
-    history: Annotated[str, typer.Option("--history", help=DAYS_FILE_HELP)] = "",
-    cameras: Annotated[str, typer.Option("--cameras", help="The cameras of --history: a Parquet file.")] = "",
+    history: HistoryFile = "",
+    cameras: CamerasFile = "",
     to: Annotated[str, typer.Option("--out", help="Into a new file: .csv or .parquet, or a picture as .svg or .png.")] = "",
     json_: Json = False,
     config: Config = None,
@@ -67,15 +66,11 @@ def _used(days: int, last: date | None, history: str, cameras: str, config: Path
     from deploy.capacity_usage import from_files, of_installation
 
     if bool(history) != bool(cameras):
-        guarded(_both_files)
+        guarded(both_files)
     if history:
         return guarded(lambda: from_files(Path(history), Path(cameras), days, last))
     settings, now_us = settings_of(config), SystemClock().now_us()
     return with_stores(settings, lambda stores: of_installation(settings, stores.index, now_us, days, last))
-
-
-def _both_files() -> None:
-    raise BadInput("--history and --cameras go together: days say what was recorded, cameras say whose class, tier and area it is")
 
 
 def _of(used: Used, show: Show, names: Sequence[By], depth: int) -> pl.DataFrame:
@@ -126,7 +121,7 @@ def _as_json(used: Used, show: Show, found: pl.DataFrame) -> dict[str, object]:
     ends = {name: day.isoformat() if day else None for name, day in (("first", used.first), ("last", used.last))}
     lines = [{name: value.isoformat() if name == "day" else value for name, value in row.items()} for row in found.iter_rows(named=True)]
     whole = {"whole": used.by(()).row(0, named=True)} if show is Show.GROUPS else {}
-    return {**ends, "days_counted": used.days, show.value: lines, **whole}
+    return {**ends, "days_counted": used.days, "so_far": used.so_far, show.value: lines, **whole}
 
 
 def _print(used: Used, show: Show, names: Sequence[By], found: pl.DataFrame, top: int) -> None:

@@ -25,10 +25,10 @@ def _in(name: str, unit: str) -> Callable[[Row], str]:
 GROUPS: Columns = {
     "cameras": _in("cameras", ""),
     "a day": _in("bytes_per_day", "B"),
-    "bitrate": _in("bit_per_s", "bit/s"),
+    "Mbit/s": lambda row: "" if row["bit_per_s"] is None else f"{row['bit_per_s'] / 1e6:.3g}",
     "PUT/s": lambda row: "" if row["puts_per_s"] is None else f"{row['puts_per_s']:.3g}",
     "bytes*": _in("bytes_per_camera_day", "B"),
-    "hours*": lambda row: "" if row["s_per_camera_day"] is None else f"{row['s_per_camera_day'] / 3600:.1f}",
+    "hours*": lambda row: "" if row["s_per_camera_day"] is None else f"{row['s_per_camera_day'] / 3600:.3g}",
     "objects*": _in("objects_per_camera_day", ""),
 }
 KEPT: Columns = {
@@ -64,8 +64,9 @@ def title_of(used: Used) -> str:
     if not used.days:
         return "nothing was recorded on these days"
     cameras = used.lines.filter(pl.col("segments") > 0)["camera"].n_unique()
+    so_far = f", {'the last of them ' if used.days > 1 else ''}so far" if used.so_far else ""
     between = f"{used.first}" if used.days == 1 else f"{used.first} to {used.last}, {used.days} days"
-    return f"{cameras:,} camera{'' if cameras == 1 else 's'}, {between} (UTC)"
+    return f"{cameras:,} camera{'' if cameras == 1 else 's'}, {between} (UTC){so_far}"
 
 
 def table_of(found: pl.DataFrame, names: Sequence[str], columns: Columns, title: str, top: int, whole: pl.DataFrame | None = None) -> Table:

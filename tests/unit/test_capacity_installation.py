@@ -67,7 +67,7 @@ async def test_an_installation_of_an_hour_is_told_today(tmp_path: Path) -> None:
     assert not (await used(index, tmp_path)).days
     await index.put_usage("gate", TODAY, {"main": UsageSum(3, 9)})
     found = await used(index, tmp_path)
-    assert (found.first, found.last, found.by(())["recorded_bytes"].item()) == (TODAY, TODAY, 9)
+    assert (found.first, found.last, found.so_far, found.by(())["recorded_bytes"].item()) == (TODAY, TODAY, True, 9)
 
 
 async def test_footage_held_is_a_share_of_what_is_kept(index: MemoryIndex, tmp_path: Path) -> None:
