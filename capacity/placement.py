@@ -2,7 +2,7 @@
 
 What is stored stays where it is; of a camera that is moved, new footage goes to the other pool. So moving relieves a pool by what the
 camera would have brought since, as far as that would still be kept: a byte a day of a tier that is kept longer relieves more. Days on which
-no move can be enough are said, not hidden.
+no move can be enough are said, not hidden; and where there are some, it is too late to hurry, and what is enough later is moved.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to move. `too_full`: pools that pass their limit all the same, and the first day on which they do."""
+    """What to move. `too_full`: pools that pass their limit all the same, and the first and the last day on which they do."""
 
     moves: Sequence[Move]
-    too_full: Mapping[str, date]
+    too_full: Mapping[str, tuple[date, date]]
 
     @property
     def moved_day_bytes(self) -> float:
@@ -75,7 +75,8 @@ def advise(cameras: pl.DataFrame, rooms: Mapping[str, PoolAhead], first: date, l
     for pool in sorted(rooms, key=lambda name: (-float(desk.over(name).max(initial=0)), name)):
         desk.relieve(pool, cameras.filter(pl.col("pool") == pool))
     over = {pool: np.flatnonzero(desk.over(pool) > 0) for pool in sorted(rooms)}
-    return Advice(desk.moves, {pool: first + timedelta(days=int(found[0])) for pool, found in over.items() if found.size})
+    spans = {pool: (int(found[0]), int(found[-1])) for pool, found in over.items() if found.size}
+    return Advice(desk.moves, {pool: (first + timedelta(begin), first + timedelta(last)) for pool, (begin, last) in spans.items()})
 
 
 class _Desk:
@@ -95,7 +96,9 @@ class _Desk:
         """Moves what has to be moved from a pool: each tier is tried first, and the least bytes a day that are enough are taken."""
         brings = {tier: float(total) for tier, total in cameras.group_by("tier").agg(pl.col("day_bytes").sum()).iter_rows()}
         most = sum((total * self._reliefs[tier] for tier, total in brings.items()), np.zeros_like(self._ahead[pool]))
-        helped: Helped = self.over(pool) <= most  # on the others, moving all would not be enough: they do not count
+        helped: Helped = self.over(pool) <= most
+        if not helped.all():  # it is too late for some days: no more is moved than is enough once one term has passed
+            helped &= np.arange(len(helped)) >= min((int(np.argmax(self._reliefs[tier])) for tier in brings), default=0)
         by_term = sorted(brings, key=lambda tier: (-float(self._reliefs[tier].sum()), tier))
         tries = [self._tried(pool, [lead, *(tier for tier in by_term if tier != lead)], cameras, helped) for lead in by_term]
         least = min(tries, key=lambda moves: (self._left_over(pool, moves, helped), sum(move.day_bytes for move in moves)), default=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,10 +60,11 @@ def place(
         guarded(_only_own)
     if apply and not reason.strip():
         fail("moving cameras needs a reason: --reason", Exit.BAD_INPUT)
+    wanted = guarded(lambda: _chance(chance))
     settings = None if history else settings_of(config)
     plan, known = asked(planned, history, cameras, config)
     with shown("looking for room"):
-        found = guarded(lambda: placement(known, days, plan, chance=_chance(chance), settings=settings))
+        found = guarded(lambda: placement(known, days, plan, chance=wanted, settings=settings))
     if to:
         guarded(lambda: _write(found, to))
     left = _apply(settings, found, by, reason, yes=yes) if apply and settings is not None else None
@@ -110,8 +112,8 @@ def _write(found: Placement, to: str) -> None:
 def _print(found: Placement, left: Sequence[NotMoved] | None) -> None:
     from capacity.amounts import amount
 
-    for pool, day in found.without.items():
-        _say(f"pool {pool} passes its high mark on {day} if nothing is moved")
+    for pool, (first, _) in found.without.items():
+        _say(f"pool {pool} passes its high mark on {first} if nothing is moved")
     moves = found.advice.moves
     if not moves:
         _say(
@@ -125,8 +127,10 @@ def _print(found: Placement, left: Sequence[NotMoved] | None) -> None:
         largest = sorted(moves, key=lambda move: -move.day_bytes)[:MOVES_SHOWN]
         named = ", ".join(f"{move.camera} to {move.target} ({amount(move.day_bytes, 'B')})" for move in largest)
         _say(f"{'moved' if left is not None else 'to move'}, the largest first: {named}{' ...' if len(moves) > MOVES_SHOWN else ''}")
-    for pool, day in found.advice.too_full.items():
-        _say(f"pool {pool} passes its high mark on {day} all the same: it takes more room, or shorter terms", style="red")
+    for pool, (first, last) in found.advice.too_full.items():
+        for_good = last == found.first + timedelta(days=found.foretold.ahead.horizon - 1)
+        way_on = "it takes more room, or shorter terms" if for_good else "until then footage goes early, where it may"
+        _say(f"pool {pool} is above its high mark from {first} to {last} all the same: {way_on}", style="red")
     for each in left or ():
         _say(f"camera {each.camera} was not moved: {each.why}", style="red")
     if moves and left is None:

@@ -11,8 +11,9 @@ import pytest
 from capacity.placement import Move
 from deploy.capacity_forecast import of_installation
 from deploy.capacity_placement import AT_ONCE, Placement, move_cameras, place
-from deploy.settings import Settings
-from segments.clock import US_PER_DAY, day_start_us
+from deploy.cli_frame import with_stores
+from deploy.settings import Settings, load_settings
+from segments.clock import US_PER_DAY, SystemClock, day_of, day_start_us
 from segments.errors import TryAgain
 from segments.stores.memory_index import MemoryIndex
 from segments.usage import UsageSum
@@ -96,6 +97,35 @@ async def test_what_cannot_be_written_down_is_not_moved(tmp_path: Path, monkeypa
             settings_in(tmp_path, 4_000), index, [Move("gate", "general", "main", "spare", 1.0)], by="Wu", reason="r", now_us=1
         )
     assert (await index.camera("gate")).pool == ""
+
+
+def test_an_administrator_moves_cameras_and_the_register_says_so(tmp_path: Path) -> None:
+    """Shown first, and nothing changed; then moved, in the name of who says so and with the reason; another pool takes what comes."""
+    keepsight = Keepsight(tmp_path)
+    pools = "".join(f'[pools.{name}]\nkind = "files"\nfolder = "{name}"\nsize_bytes = {size}\n' for name, size in SMALL_POOLS.items())
+    keepsight.configure(pools)
+    settings = load_settings(keepsight.config, {})
+    with_stores(settings, lambda stores: _record(stores.index))
+    asked = ("capacity", "place", "--days", "30")
+    assert [move["camera"] for move in keepsight.json(*asked)["moves"]] == ["gate"]
+    assert keepsight.json("camera", "show", "gate")["pool"] == ""
+    keepsight(*asked, "--apply", "--reason", "main fills", "--by", "Wu", "--yes")
+    assert keepsight.json("camera", "show", "gate")["pool"] == "spare"
+    acts = [act for act in keepsight.json("audit", "search") if act["action"] == "change"]
+    assert [(act["cameras"], act["reason"]) for act in acts] == [(["gate"], "main fills")]
+    assert "main to spare" in acts[0]["what"]
+    assert not keepsight.json(*asked)["moves"]
+
+
+SMALL_POOLS = {"main": 1_000 * GB, "spare": 20_000 * GB}
+
+
+async def _record(index: MemoryIndex) -> None:
+    """Half a terabyte in twenty days of one camera; nothing leaves, as no policy binds, so there is room for twenty days more."""
+    await index.add_camera(a_camera("gate", pool="", tier=""))
+    today = day_of(SystemClock().now_us())
+    for day in range(1, 21):
+        await index.put_usage("gate", today - timedelta(days=day), {"main": UsageSum(1440, 25 * GB)})
 
 
 def test_the_command_asks_for_a_reason_and_for_a_chance_it_knows(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_pools_of_other_sites_closed_ones_and_full_ones_get_nothing() -> None:
         "full": a_room(100, [99] * 60),
     }
     found = advise(cameras(("c1", "a", "general", 1)), rooms, FIRST, TERMS)
-    assert found == Advice([], {"a": FIRST + timedelta(days=40)})
+    assert found == Advice([], {"a": (FIRST + timedelta(days=40), FIRST + timedelta(days=59))})
 
 
 def test_days_that_no_move_can_meet_are_said_and_the_others_met() -> None:
@@ -85,7 +85,15 @@ def test_days_that_no_move_can_meet_are_said_and_the_others_met() -> None:
     rooms = {"a": a_room(100, [150] * 2 + [90] * 38 + [110] * 20), "b": a_room(1000, [0] * 60)}
     found = advise(cameras(("c1", "a", "general", 1), ("c2", "a", "general", 7)), rooms, FIRST, TERMS)
     assert [move.camera for move in found.moves] == ["c1"]
-    assert found.too_full == {"a": FIRST}
+    assert found.too_full == {"a": (FIRST, FIRST + timedelta(days=1))}
+
+
+def test_where_it_is_too_late_no_more_is_moved_than_is_enough_later() -> None:
+    """Twenty bytes too many from tomorrow on: the 2 a day that tell in ten days, not the 9 that would tell in three."""
+    rooms = {"a": a_room(100, [120] * 60), "b": a_room(1000, [0] * 60)}
+    found = advise(cameras(("c2", "a", "general", 2), ("c9", "a", "general", 9)), rooms, FIRST, TERMS)
+    assert [move.camera for move in found.moves] == ["c2"]
+    assert found.too_full == {"a": (FIRST, FIRST + timedelta(days=8))}
 
 
 def test_pools_are_looked_at_over_the_same_days() -> None:
