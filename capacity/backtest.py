@@ -93,7 +93,7 @@ def backtest(history: History, horizon: int, *, origins: int = 6, models: Mappin
             wrong = np.abs(forecast - truth)
             errors[name].append((float(np.nansum(wrong)), int((~np.isnan(wrong)).sum())))
             scores[name].append(_scores(forecast, truth, moves))
-    tried = {name: _tried(each, _covers(scores[name], horizon)) for name, each in errors.items()}
+    tried = {name: _tried(each, coverage(scores[name], horizon)) for name, each in errors.items()}
     best = min(tried, key=lambda name: tried[name].error_bytes)
     return Backtest(tried, best, _widths(scores[best], horizon))
 
@@ -148,7 +148,8 @@ def _scores(forecast: Floats, truth: NDArray[np.float32], moves: Floats) -> Floa
     return np.maximum(wrong, _NOTHING) / moves[:, None]
 
 
-def _covers(scores: Sequence[Floats], horizon: int) -> tuple[float, float]:
+def coverage(scores: Sequence[Floats], horizon: int) -> tuple[float, float]:
+    """Which parts of the scores of all tries lie in the intervals of 50 and 90 % that the other tries say; see `Tried`."""
     inside, seen = np.zeros(2), 0
     for origin, mine in enumerate(scores if len(scores) > 1 else ()):
         wide = _widths([score for other, score in enumerate(scores) if other != origin], horizon)

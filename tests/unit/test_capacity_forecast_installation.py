@@ -12,6 +12,7 @@ from capacity.planned_file import NOTHING_PLANNED, planned_of
 from deploy.capacity_backtest import tried_on
 from deploy.capacity_forecast import Known, foretell, of_installation
 from deploy.settings import Settings
+from retention.pressure import PoolSize
 from segments.clock import US_PER_DAY, day_start_us
 from segments.errors import BadInput
 from segments.stores.memory_index import MemoryIndex
@@ -69,10 +70,10 @@ async def test_holds_in_force_keep_what_they_cover(tmp_path: Path) -> None:
 
 
 async def test_a_term_that_is_about_to_change_changes_what_leaves(tmp_path: Path) -> None:
-    """All are kept sixty days from 1 June on: an announced lengthening counts at once, of what is there."""
+    """All are kept sixty days from 1 June on: an announced lengthening counts at once. 45 of these days are under the floor."""
     index = await an_index()
     policy = a_policy()
-    general = replace(policy.tiers["general"], floor=Term(days=60), keep_for=Term(days=60), ceiling=Term(days=67))
+    general = replace(policy.tiers["general"], floor=Term(days=45), keep_for=Term(days=60), ceiling=Term(days=67))
     await write_policy(index, policy)
     before = foretell(await known_of(tmp_path, index), 60)
     later = replace(policy, version=2, tiers={**policy.tiers, "general": general}, written_us=NOW_US, binds_us=NOW_US + 30 * US_PER_DAY)
@@ -80,6 +81,7 @@ async def test_a_term_that_is_about_to_change_changes_what_leaves(tmp_path: Path
     after = foretell(await known_of(tmp_path, index), 60)
     assert before.fillings[0].kept.likely[-1] == pytest.approx((92 + 2 * 31) * 40 * GB, rel=0.02)
     assert after.fillings[0].kept.likely[-1] == pytest.approx((92 + 2 * 61) * 40 * GB, rel=0.02)
+    assert after.fillings[0].bound.likely[-1] == pytest.approx((92 + 2 * 46) * 40 * GB, rel=0.02)
 
 
 async def test_what_is_planned_goes_before_what_the_installation_says(tmp_path: Path) -> None:
@@ -95,6 +97,14 @@ async def test_what_is_planned_goes_before_what_the_installation_says(tmp_path: 
     assert found.fillings[0].kept.likely[-1] == pytest.approx(30 * 40 * GB, rel=0.02)
     assert found.fillings[0].room == (2_000 * GB, 1_900 * GB)
     assert found.fillings[0].full[1] is not None
+
+
+async def test_room_that_others_use_is_gone(tmp_path: Path, monkeypatch) -> None:
+    """On a disk of 10 TB of which 8 TB are used, 7.2 TB by footage, 9.2 TB are there for footage; the high mark is as much lower."""
+    index = await an_index()
+    await write_policy(index)
+    monkeypatch.setattr("deploy.capacity_forecast.pool_sizes", lambda _: {"main": PoolSize(10_000 * GB, 8_000 * GB, high=0.9)})
+    assert (await known_of(tmp_path, index)).rooms == {"main": (9_200 * GB, 8_200 * GB)}
 
 
 async def test_while_no_policy_binds_nothing_leaves(tmp_path: Path) -> None:

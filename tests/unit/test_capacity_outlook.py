@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from capacity.backtest import coverage
 from capacity.flow import kept_bytes
 from capacity.forecast_tables import FORECAST, filling_values, forecast_table
 from capacity.history import CAMERAS, History
 from capacity.inflow import Addition, held_share, inflow
 from capacity.levels import expected_levels
 from capacity.outlook import Room, outlook
-from capacity.past import UNCHANGED, best_of, days_needed, tried, try_the_past, widths
+from capacity.past import UNCHANGED, Past, best_of, days_needed, tried, try_the_past, widths
 from capacity.planned_file import planned_of
 from capacity.pools import look_ahead
 from capacity.tier_changes import TierChange, changed, with_changes
@@ -177,6 +178,19 @@ def test_intervals_are_as_wide_as_forecasts_were_wrong() -> None:
     assert np.mean(np.abs(wrong) <= wide[1]) > 0.9
     assert (wide[0] < wide[1]).all()
     assert (widths(np.full((0, 3, 5), np.nan)) == [[0.2] * 5, [0.5] * 5]).all()
+
+
+def test_coverage_is_counted_with_the_intervals_of_the_other_tries() -> None:
+    """Of two tries one was ten times as wrong: the small errors all lie in the intervals of the large ones, few of the large in the small.
+
+    Intervals that had seen their own errors would cover nine of ten of both.
+    """
+    rng = np.random.default_rng(2)
+    wrong = np.stack([rng.normal(0, 0.01, (50, 28)), rng.normal(0, 0.1, (50, 28))])
+    past = Past([("main", "general")], 1e12 * np.exp(wrong), {"levels": np.full(wrong.shape, 1e12)})
+    assert 0.5 < tried(past)["levels"].covers[1] < 0.75
+    cameras = [rng.normal(0, 1, (50, 28)), rng.normal(0, 10, (50, 28))]
+    assert 0.5 < coverage(cameras, 28)[1] < 0.75
 
 
 def test_days_nobody_tried_are_reckoned_from_the_last_that_was() -> None:
