@@ -23,10 +23,9 @@ import polars as pl
 
 from capacity.days import DAYS, packed, unpacked
 from capacity.encoders import bitrates, hot
-from capacity.usage import recorded_daily
 from capacity.usage_by import By
 from deploy.capacity_history import CapacityIndex
-from deploy.capacity_usage import of_installation
+from deploy.capacity_usage import Daily, of_installation
 from deploy.settings import Settings
 from segments.clock import day_start_us
 from segments.model import Camera
@@ -108,11 +107,11 @@ async def measured(folder: Path, cameras: int, days: int) -> dict[str, float]:
     before_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     index = cast("CapacityIndex", PlayedIndex(folder, cameras))
     start_s = time.monotonic()
-    used = await of_installation(Settings(), index, day_start_us(FIRST + timedelta(days=days)), days)
+    used = await of_installation(Settings(), index, day_start_us(FIRST + timedelta(days=days)), days, daily=Daily([By.POOL, By.TIER]))
     counted_s = time.monotonic() - start_s
     start_s = time.monotonic()
     tables = [used.by([each]) for each in By]
-    lists = [hot(used.lines), bitrates(used.lines), recorded_daily(used.daily, [By.POOL, By.TIER]), used.by([By.AREA, By.CLASS], depth=2)]
+    lists = [hot(used.lines), bitrates(used.lines), used.by([By.AREA, By.CLASS], depth=2)]
     shown_s = time.monotonic() - start_s
     (whole,) = used.by(()).iter_rows(named=True)
     if whole["cameras"] != cameras or whole["camera_days"] != cameras * days or not all(frame.height for frame in tables + lists[1:]):

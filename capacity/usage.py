@@ -23,9 +23,6 @@ _WHOSE = {"site": pl.String, "area": pl.String, "owner": pl.String, "class": pl.
 LINES = {"camera": pl.String, "pool": pl.String, "kind": pl.String, **_WHOSE, **_COUNTED, "first": pl.Date, "last": pl.Date}
 """Columns of lines. A camera-day in two pools, or of two kinds, is counted once: in the line that has most of its bytes."""
 
-DAILY = {"day": pl.Date, **_WHOSE, "pool": pl.String, "kind": pl.String, **_RECORDED}
-"""Columns of what was recorded each day, of cameras that are alike in all of these."""
-
 UNKNOWN_CLASS = 3
 
 
@@ -42,17 +39,23 @@ def lines_of(days: pl.DataFrame, cameras: pl.DataFrame, kept: pl.DataFrame | Non
     return _filled(recorded.join(known, on="camera", how="left"), LINES).sort("camera", "pool", "kind")
 
 
-def daily_of(days: pl.DataFrame, cameras: pl.DataFrame) -> pl.DataFrame:
-    """What was recorded each day (`DAILY`)."""
-    found = _marked(days).join(cameras.select("camera", *_WHOSE), on="camera", how="left")
-    return daily_together([_filled(found, DAILY)])
+def daily_of(days: pl.DataFrame, cameras: pl.DataFrame, by: Sequence[By], *, depth: int = 0) -> pl.DataFrame:
+    """Camera-days, segments, bytes and seconds recorded on each day by each group, in order of days.
+
+    Raises BadInput for `By.CAMERA`, of which there would be as many lines as camera-days, and if a group is named twice.
+    """
+    if By.CAMERA in by:
+        raise BadInput("usage of each day is not told by camera: choose another --by")
+    whose = _once(by)
+    known = _marked(days).join(cameras.select("camera", *_WHOSE), on="camera", how="left")
+    schema = {"day": pl.Date, **{name: kind for name, kind in LINES.items() if name in {*_WHOSE, *_RECORDED, "pool", "kind"}}}
+    return daily_together([_to_depth(_filled(known, schema), depth).select("day", *whose, *_RECORDED)], by)
 
 
-def daily_together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Frames `DAILY` of different cameras as one."""
-    whole = pl.concat([pl.DataFrame(schema=DAILY), *parts])
-    alike = [name for name in DAILY if name not in _RECORDED]
-    return whole.group_by(alike).agg(*_summed(_RECORDED)).sort(alike)
+def daily_together(parts: Sequence[pl.DataFrame], by: Sequence[By]) -> pl.DataFrame:
+    """What `daily_of` says of different cameras, as one."""
+    alike = ["day", *_once(by)]
+    return pl.concat(parts).group_by(alike).agg(*_summed(_RECORDED)).sort(alike)
 
 
 def days_in(lines: pl.DataFrame) -> int:
@@ -68,9 +71,7 @@ def usage_by(lines: pl.DataFrame, by: Sequence[By] = (), *, depth: int = 0) -> p
     index, takes one PUT to be made and one DELETE to go: `requests` are both.
     A bitrate is of the footage whose seconds are known. Raises BadInput if a group is named twice.
     """
-    if len(set(by)) != len(by):
-        raise BadInput(f"usage by {', '.join(by)}: each only once")
-    days, names = days_in(lines), [str(each) for each in by]
+    days, names = days_in(lines), _once(by)
     cameras = pl.col("camera").filter(pl.col("segments") > 0).n_unique().cast(pl.UInt32).alias("cameras")
     shown = _to_depth(lines, depth)
     recording = cameras if By.CAMERA not in by else (pl.col("segments").sum() > 0).cast(pl.UInt32).alias("cameras")
@@ -84,12 +85,10 @@ def usage_by(lines: pl.DataFrame, by: Sequence[By] = (), *, depth: int = 0) -> p
     )
 
 
-def recorded_daily(daily: pl.DataFrame, by: Sequence[By] = (), *, depth: int = 0) -> pl.DataFrame:
-    """Camera-days, segments, bytes and seconds recorded on each day by each group, in order of days. Raises BadInput for `By.CAMERA`."""
-    if By.CAMERA in by:
-        raise BadInput("usage of each day is not told by camera: choose another --by")
-    names = [str(each) for each in by]
-    return _to_depth(daily, depth).group_by("day", *names).agg(*_summed(_RECORDED)).sort("day", *names)
+def _once(by: Sequence[By]) -> list[str]:
+    if len(set(by)) != len(by):
+        raise BadInput(f"usage by {', '.join(by)}: each only once")
+    return [str(each) for each in by]
 
 
 def _kinds(days: pl.DataFrame, cameras: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -29,10 +30,10 @@ ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was recorded from `first` to `last`, both included (None: nothing was): `usage.LINES`, and day by day `usage.DAILY`."""
+    """What was recorded from `first` to `last`, both included (None: nothing was): `usage.LINES`, and day by day if asked for."""
 
     lines: pl.DataFrame
-    daily: pl.DataFrame
+    daily: pl.DataFrame | None
     kept_known: bool
     """Whether what is kept was counted, too."""
     so_far: bool = False
@@ -61,38 +62,54 @@ class Used:
         return days_in(self.lines)
 
 
+class Daily(NamedTuple):
+    """Each day is asked for, by these groups, areas cut to a depth (see `usage.daily_of`)."""
+
+    by: Sequence[By]
+    depth: int = 0
+
+
 class Counting:
     """Counts what is added, bucket by bucket: the days from `first` on that lie before `end`."""
 
-    def __init__(self, first: date, end: date) -> None:
+    def __init__(self, first: date, end: date, daily: Daily | None = None) -> None:
         self._lies = pl.col("day").is_between(first, end, closed="left")
-        self._parts: list[tuple[pl.DataFrame, pl.DataFrame]] = []
+        self._daily = daily
+        self._lines: list[pl.DataFrame] = []
+        self._days: list[pl.DataFrame] = []
         self._kept_known = True
 
     def add(self, days: pl.DataFrame, cameras: pl.DataFrame, kept: pl.DataFrame | None = None) -> None:
-        """Frames of cameras that were not added yet: `days.DAYS`, `history.CAMERAS` and `usage.KEPT`."""
+        """Frames of cameras that were not added yet: `days.DAYS`, `history.CAMERAS` and `usage.KEPT`. Raises BadInput."""
         mine = days.filter(self._lies)
         self._kept_known &= kept is not None
-        self._parts.append((lines_of(mine, cameras, kept), daily_of(mine, cameras)))
+        self._lines.append(lines_of(mine, cameras, kept))
+        if self._daily is not None:
+            self._days.append(daily_of(mine, cameras, self._daily.by, depth=self._daily.depth))
 
     def used(self) -> Used:
         """All of it."""
-        lines, daily = zip(*self._parts, strict=True)
-        return Used(pl.concat(lines), daily_together(daily), self._kept_known)
+        daily = daily_together(self._days, self._daily.by) if self._daily is not None else None
+        return Used(pl.concat(self._lines), daily, self._kept_known)
 
 
-async def of_installation(settings: Settings, index: CapacityIndex, now_us: int, days: int, last: date | None = None) -> Used:
-    """So many days of the installation, up to `last` (None: yesterday, UTC; today so far, where nothing was recorded before)."""
+async def of_installation(
+    settings: Settings, index: CapacityIndex, now_us: int, days: int, last: date | None = None, daily: Daily | None = None
+) -> Used:
+    """So many days of the installation, up to `last` (None: yesterday, UTC; today so far, where nothing was recorded before).
+
+    Raises BadInput for days that cannot be told so.
+    """
     today = day_of(now_us)
-    end = last + ONE_DAY if last is not None else today
-    found = await _between(settings, index, now_us, _before(end, days), end)
+    end = min(last, today) + ONE_DAY if last is not None else today
+    found = await _between(settings, index, now_us, _before(end, days), end, daily)
     if last is not None or found.days:
         return replace(found, so_far=found.last == today)
-    return replace(await _between(settings, index, now_us, today, today + ONE_DAY), so_far=True)
+    return replace(await _between(settings, index, now_us, today, today + ONE_DAY, daily), so_far=True)
 
 
-async def _between(settings: Settings, index: CapacityIndex, now_us: int, first: date, end: date) -> Used:
-    rules, bucket, counting = await read_rules(index), 0, Counting(first, end)
+async def _between(settings: Settings, index: CapacityIndex, now_us: int, first: date, end: date, daily: Daily | None) -> Used:
+    rules, bucket, counting = await read_rules(index), 0, Counting(first, end, daily)
     async for part in read_buckets(settings, index, now_us, since=first, before=end):
         kept = await kept_in(index, bucket, rules)
         await asyncio.to_thread(counting.add, part.days, pl.concat([part.cameras, part.former]), kept)
@@ -100,12 +117,12 @@ async def _between(settings: Settings, index: CapacityIndex, now_us: int, first:
     return await asyncio.to_thread(counting.used)
 
 
-def from_files(days: Path, cameras: Path, number: int, last: date | None = None) -> Used:
+def from_files(days: Path, cameras: Path, number: int, last: date | None = None, daily: Daily | None = None) -> Used:
     """So many days of a history in Parquet files (`DAYS`, `CAMERAS`), up to `last` (None: its last). Raises BadInput."""
     recorded, known = read_frame(days, DAYS), read_frame(cameras, CAMERAS)
-    there: date | None = recorded["day"].max()  # type: ignore[assignment]
-    end = (last or there or date.min) + ONE_DAY
-    counting = Counting(_before(end, number), end)
+    there: date = recorded.select(pl.col("day").max()).item() or day_of(0)
+    end = min(last or there, there) + ONE_DAY
+    counting = Counting(_before(end, number), end, daily)
     counting.add(recorded, known)
     return counting.used()
 

@@ -51,7 +51,7 @@ def usage(
     names = by if by is not None else [By.POOL]
     last = guarded(lambda: day_of_text(until)) if until else None
     with shown("counting"):
-        used = _used(days, last, history, cameras, config)
+        used = _used(days, last, (names, depth) if show is Show.DAYS else None, history, cameras, config)
     found = guarded(lambda: _of(used, show, names, depth))
     if to:
         guarded(lambda: _write(found, show, names, to))
@@ -62,30 +62,26 @@ def usage(
         _print(used, show, names, found, top)
 
 
-def _used(days: int, last: date | None, history: str, cameras: str, config: Path | None) -> Used:
-    from deploy.capacity_usage import from_files, of_installation
+def _used(days: int, last: date | None, daily_by: tuple[Sequence[By], int] | None, history: str, cameras: str, config: Path | None) -> Used:
+    from deploy.capacity_usage import Daily, from_files, of_installation
 
+    daily = Daily(*daily_by) if daily_by is not None else None
     if bool(history) != bool(cameras):
         guarded(both_files)
     if history:
-        return guarded(lambda: from_files(Path(history), Path(cameras), days, last))
+        return guarded(lambda: from_files(Path(history), Path(cameras), days, last, daily))
     settings, now_us = settings_of(config), SystemClock().now_us()
-    return with_stores(settings, lambda stores: of_installation(settings, stores.index, now_us, days, last))
+    return with_stores(settings, lambda stores: of_installation(settings, stores.index, now_us, days, last, daily))
 
 
 def _of(used: Used, show: Show, names: Sequence[By], depth: int) -> pl.DataFrame:
     from capacity.encoders import bitrates, hot
-    from capacity.usage import recorded_daily
 
-    match show:
-        case Show.GROUPS:
-            return used.by(names, depth=depth)
-        case Show.DAYS:
-            return recorded_daily(used.daily, names, depth=depth)
-        case Show.HOT:
-            return hot(used.lines)
-        case Show.BITRATES:
-            return bitrates(used.lines)
+    if show is Show.DAYS and used.daily is not None:
+        return used.daily
+    if show is Show.HOT:
+        return hot(used.lines)
+    return bitrates(used.lines) if show is Show.BITRATES else used.by(names, depth=depth)
 
 
 def _write(found: pl.DataFrame, show: Show, names: Sequence[By], to: str) -> None:

@@ -18,7 +18,7 @@ from capacity.encoders import bitrates, hot
 from capacity.formula import compute
 from capacity.formulas import FORMULAS
 from capacity.history import CAMERAS
-from capacity.usage import KEPT, LINES, daily_of, daily_together, lines_of, recorded_daily, usage_by
+from capacity.usage import KEPT, LINES, daily_of, daily_together, lines_of, usage_by
 from capacity.usage_by import By
 from segments.errors import BadInput
 
@@ -105,11 +105,12 @@ def test_areas_are_summed_to_a_depth() -> None:
 
 def test_each_day_has_its_own_sum() -> None:
     """In order, and not by camera: a frame of cameras by days is what the history is for."""
-    daily = daily_of(days(a_day("a", 1, gb=10), a_day("a", 0), a_day("b", 1)), cameras("a", "b"))
-    assert recorded_daily(daily)["recorded_bytes"].to_list() == [40 * GB, 50 * GB]
-    assert recorded_daily(daily)["camera_days"].to_list() == [1, 2]
+    recorded = days(a_day("a", 1, gb=10), a_day("a", 0), a_day("b", 1))
+    daily = daily_of(recorded, cameras("a", "b"), [])
+    assert daily["recorded_bytes"].to_list() == [40 * GB, 50 * GB]
+    assert daily["camera_days"].to_list() == [1, 2]
     with pytest.raises(BadInput, match="choose another --by"):
-        recorded_daily(daily, [By.CAMERA])
+        daily_of(recorded, cameras("a", "b"), [By.CAMERA])
 
 
 def test_nothing_recorded_is_no_error() -> None:
@@ -183,7 +184,9 @@ def test_bucket_by_bucket_is_the_same_as_all_at_once(recorded: list[tuple[str, i
     frame, known = frames(recorded)
     buckets = [frame.filter(pl.col("camera").is_in(mine)) for mine in (["a", "d"], ["b"], ["c"])]
     assert_frame_equal(usage_by(pl.concat([lines_of(each, known) for each in buckets]), by), usage_by(lines_of(frame, known), by))
-    assert_frame_equal(daily_together([daily_of(each, known) for each in buckets]), daily_of(frame, known))
+    of_days = [each for each in by if each is not By.CAMERA]
+    daily = daily_together([daily_of(each, known, of_days, depth=1) for each in buckets], of_days)
+    assert_frame_equal(daily, daily_of(frame, known, of_days, depth=1))
 
 
 def test_the_encoder_set_to_thirty_megabit_is_hot() -> None:

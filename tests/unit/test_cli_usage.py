@@ -108,6 +108,13 @@ def test_what_is_asked_wrongly_is_said(words: tuple[str, ...], says: str) -> Non
     assert says in run(*words, code=2)
 
 
+def test_each_day_by_camera_is_refused_and_the_future_is_empty(files: tuple[str, ...]) -> None:
+    """As many lines as camera-days would be; and no day comes after the last."""
+    assert "choose another --by" in run(*files, "--show", "days", "--by", "camera", code=2)
+    assert json.loads(run(*files, "--until", "9999-12-31", "--json"))["last"] == "2026-04-09"
+    assert json.loads(run(*files, "--until", "0001-01-01", "--json"))["groups"] == []
+
+
 def test_a_file_without_a_column_is_refused_by_its_name(files: tuple[str, ...]) -> None:
     """And what it has is told."""
     pl.read_parquet(files[1]).drop("recorded_s").write_parquet(files[1])
