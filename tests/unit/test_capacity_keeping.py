@@ -17,6 +17,8 @@ from segments.shards import bucket_of
 from segments.stores.memory_index import MemoryIndex
 from segments.usage import DayUsage, PackedHistory, UsageSum
 from tests.builders import a_run
+from tests.sweep_site import DAY, footage
+from tests.sweep_site import a_site as a_swept_site
 
 MARCH = date(2026, 3, 1)
 BUCKET = bucket_of("gate")
@@ -116,6 +118,20 @@ async def test_what_was_recorded_stays_when_it_is_deleted() -> None:
     assert await written(index) == {1: 100, 2: 200}
     (first, second) = (await bucket_days(index, BUCKET, day(3))).select("recorded_s", "kind").rows()
     assert first == second == (86_400.0, "avc1 1920x1080")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_the_history_of_footage_that_the_sweep_deleted_stays(kept: bool) -> None:
+    """Rows, objects and sums go by the real door out; the history says what was recorded. The control: if nobody wrote it, it is gone."""
+    site = await a_swept_site(footage())
+    recorded = sum(row.size for row in footage())
+    if kept:
+        await keep_bucket(site.index, BUCKET, date.max)
+    assert (await bucket_days(site.index, BUCKET))["recorded_bytes"].to_list() == [recorded]
+    await site.run(site.sweep())
+    assert await site.rows() == []
+    assert list(await site.index.usage(DAY.replace(day=1), BUCKET)) == []
+    assert (await bucket_days(site.index, BUCKET))["recorded_bytes"].to_list() == [recorded] * kept
 
 
 async def test_late_footage_is_added() -> None:
