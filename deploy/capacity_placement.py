@@ -62,8 +62,9 @@ class Placement:
             "chance": self.chance,
             "moves": [move._asdict() for move in self.advice.moves],
             "moved_day_bytes": self.advice.moved_day_bytes,
-            "too_full_if_nothing_is_moved": _spans(self.without),
-            "too_full_all_the_same": _spans(self.advice.too_full),
+            "too_full_if_nothing_is_moved": {pool: first.isoformat() for pool, (first, _) in self.without.items()},
+            "too_full_all_the_same": {pool: first.isoformat() for pool, (first, _) in self.advice.too_full.items()},
+            "too_full_until": {pool: last.isoformat() for pool, (_, last) in self.advice.too_full.items()},
         }
 
 
@@ -107,10 +108,6 @@ def _movable(history: History, sites: Mapping[str, str]) -> pl.DataFrame:
     at_home = pl.col("site") == pl.col("pool").replace_strict(dict(sites), default="", return_dtype=pl.String)
     lines = history.cameras.with_columns(pl.Series("day_bytes", late), there).filter(pl.col("there") & (pl.col("day_bytes") > 0) & at_home)
     return lines.select(pl.col(name).cast(kind) for name, kind in MOVABLE.items())
-
-
-def _spans(found: Mapping[str, tuple[date, date]]) -> dict[str, dict[str, str]]:
-    return {pool: {"first": first.isoformat(), "last": last.isoformat()} for pool, (first, last) in found.items()}
 
 
 class NotMoved(NamedTuple):
