@@ -16,6 +16,7 @@ from capacity.usage_by import By
 from deploy.capacity_backtest import backtest_values, tried_on
 from deploy.capacity_forecast import Known, foretell
 from deploy.capacity_forecast import of_installation as known_of_installation
+from deploy.capacity_placement import place
 from deploy.capacity_usage import Used, of_installation
 from deploy.settings import Settings
 from segments.errors import BadInput
@@ -68,6 +69,14 @@ async def backtest_answer(settings: Settings, index: Index, now_us: int, asked: 
     return backtest_values(tried_on(known, asked["days"], planned))
 
 
+async def placement_answer(settings: Settings, index: Index, now_us: int, asked: Asked) -> Answer:
+    """Keys of `asked`: `days`, `planned`, `chance` (a part of 1) and `limit`."""
+    planned, known = await _known(settings, index, now_us, asked)
+    found = place(known, asked["days"], planned, chance=asked["chance"], settings=settings)
+    said = found.as_json()
+    return said | {"cameras": len(found.advice.moves), "moves": [move._asdict() for move in found.advice.moves[: asked["limit"]]]}
+
+
 async def _known(settings: Settings, index: Index, now_us: int, asked: Asked) -> tuple[Planned, Known]:
     planned = planned_of(asked["planned"], "planned") if asked["planned"] else NOTHING_PLANNED
     return planned, await known_of_installation(settings, index, now_us, planned)
@@ -90,5 +99,6 @@ ANSWERS: Mapping[str, Callable[[Settings, Index, int, Asked], Awaitable[Answer]]
     "encoders": encoders_answer,
     "forecast": forecast_answer,
     "backtest": backtest_answer,
+    "placement": placement_answer,
 }
 """The answers, by question."""

@@ -21,20 +21,22 @@ to = 2027-04-30
 """
 
 
-class _Asked(BaseModel):
+class Outlook(BaseModel):
+    """What all that look ahead are asked with."""
+
     model_config = ConfigDict(extra="forbid")
 
     planned: str = Field("", max_length=MOST_LETTERS, description="What is planned, as TOML", examples=[_PLANNED])
 
 
-class ForecastWanted(_Asked):
+class ForecastWanted(Outlook):
     """What is ahead of pools and sites."""
 
     days: int = Field(365, ge=1, le=MOST_DAYS, description="How far to look ahead")
     picture: bool = Field(default=False, description="Draw it, too")
 
 
-class BacktestWanted(_Asked):
+class BacktestWanted(Outlook):
     """How right forecasts would have been."""
 
     days: int = Field(90, ge=1, le=MOST_DAYS, description="How far the forecasts that are tried look ahead")

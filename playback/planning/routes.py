@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from playback.access import needs
 from playback.planning.forecast_views import BacktestView, BacktestWanted, ForecastView, ForecastWanted
+from playback.planning.placement_views import PlacementView, PlacementWanted
 from playback.planning.plan_views import ComparisonView, ComparisonWanted, ExplanationView, ExplanationWanted, PlanView, PlanWanted
 from playback.planning.planner import Turns
 from playback.planning.usage_views import By, EncodersView, UsageView
@@ -68,6 +69,13 @@ async def forecast(request: Request, services: Given, wanted: ForecastWanted) ->
 async def backtest(request: Request, services: Given, wanted: BacktestWanted) -> BacktestView:
     """How right forecasts would have been on earlier days: error and coverage of each model, against the naive ones."""
     return BacktestView.model_validate(await _answer(request, services, "backtest", wanted))
+
+
+@router.post("/placement", **_PLAN)
+async def placement(request: Request, services: Given, wanted: PlacementWanted) -> PlacementView:
+    """Which cameras to move to which pool before one fills, with as few bytes a day as can be. Nothing is moved by asking."""
+    asked = wanted.model_dump(mode="json") | {"chance": wanted.chance / 100}
+    return PlacementView.model_validate(await _answer(request, services, "placement", asked))
 
 
 @router.post("/plan", **_PLAN)

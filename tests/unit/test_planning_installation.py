@@ -128,3 +128,15 @@ async def test_what_is_wrong_with_what_is_planned_is_said(here: Here, text: str)
     """422, with the line where there is one."""
     said = await ask(here, "POST", "/forecast", json={"planned": text})
     assert (said.status_code, said.json()["detail"].startswith("planned")) == (422, True), said.text[:300]
+
+
+async def test_placement_says_what_to_move_and_moves_nothing(here: Here) -> None:
+    """From a pool that is too small to one with room, as little as is needed."""
+    settings = Settings.model_validate(here.settings.model_dump() | {"pools": {"main": {"kind": "files"}, "second": {"kind": "files"}}})
+    sizes = '[pools.main]\nsize = "20 TB"\n[pools.second]\nsize = "90 TB"\n'
+    said = (await ask(Here(settings, here.index), "POST", "/placement", json={"planned": sizes, "limit": 1})).json()
+    assert "main" in said["too_full_if_nothing_is_moved"]
+    assert said["too_full_all_the_same"].keys() <= {"main"}
+    assert said["cameras"] >= 1
+    assert [(each["source"], each["target"]) for each in said["moves"]] == [("main", "second")]
+    assert {camera.pool for camera in (await here.index.cameras()).items} == {"main"}

@@ -46,8 +46,8 @@ export class CapacityBox {
     this.element.replaceChildren(
       el("h2", {}, say("capacity")),
       el("div", { class: "segments", role: "group", id: "capacity-days" }, ...HORIZONS.map(horizon)),
-      this.picture,
       this.body,
+      this.picture,
       el("div", { class: "buttons" }, close),
     );
   }
