@@ -30,6 +30,13 @@ class MoveView(BaseModel):
     day_bytes: float = Field(description="What it brings a day")
 
 
+class TooFull(BaseModel):
+    """The first and the last of the days ahead on which a pool is above its high mark."""
+
+    first: date
+    last: date
+
+
 class PlacementView(BaseModel):
     """What to move, and what that stands on."""
 
@@ -39,7 +46,5 @@ class PlacementView(BaseModel):
     cameras: int = Field(description="How many are to be moved; `moves` has at most `limit` of them")
     moves: list[MoveView]
     moved_day_bytes: float = Field(description="Of all of them")
-    too_full_if_nothing_is_moved: dict[str, date] = Field(
-        description="Pools that pass their high mark, and when", examples=[{"main": "2027-03-01"}]
-    )
-    too_full_all_the_same: dict[str, date] = Field(examples=[{"main": "2027-05-20"}])
+    too_full_if_nothing_is_moved: dict[str, TooFull] = Field(description="Pools that pass their high mark, by name")
+    too_full_all_the_same: dict[str, TooFull] = Field(description="Those that moving cameras cannot help, or not in time")
