@@ -14,6 +14,7 @@ from rich.table import Table
 
 from deploy.cli_forecast import backtest, forecast
 from deploy.cli_frame import Json, guarded, out
+from deploy.cli_history import history
 from deploy.cli_place import place
 from deploy.cli_usage import usage
 from deploy.new_file import new_path
@@ -117,6 +118,7 @@ def report(
 
 
 app.command()(usage)
+app.command()(history)
 app.command()(forecast)
 app.command()(backtest)
 app.command()(place)

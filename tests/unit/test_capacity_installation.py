@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from capacity.keeping import keep_bucket
 from capacity.usage_by import By
-from deploy.capacity_usage import Used, of_installation
+from deploy.capacity_usage import Used, from_files, of_installation
+from deploy.cli_history import write_history
 from segments.clock import US_PER_DAY, day_start_us
 from segments.hold import HOLDS, Hold, hold_values
 from segments.record import new_record
@@ -76,3 +78,15 @@ async def test_footage_held_is_a_share_of_what_is_kept(index: MemoryIndex, tmp_p
     hold = Hold("h", "case", "why", "me", 0, start_us, start_us + US_PER_DAY, areas=("fujian",))
     await index.put_record(new_record(HOLDS, hold.id, hold_values(hold)))
     assert (await used(index, tmp_path)).by(())["held_share"].item() == pytest.approx(9 / 209)
+
+
+async def test_what_was_recorded_goes_into_files_that_are_read_again(index: MemoryIndex, tmp_path: Path) -> None:
+    """The same whole days of the same cameras; an installation without any has files without a line."""
+    (tmp_path / "out" / "days").mkdir(parents=True)
+    assert await write_history(settings_in(tmp_path), index, NOW_US, tmp_path / "out") == 2
+    read = from_files(tmp_path / "out" / "days", tmp_path / "out" / "cameras.parquet", 30)
+    whose = ["recorded_bytes", "recorded_s", "camera_days", "owner", "tier", "site"]
+    assert read.lines.select(whose).rows() == (await used(index, tmp_path)).lines.filter(pl.col("segments") > 0).select(whose).rows()
+    (tmp_path / "none" / "days").mkdir(parents=True)
+    assert await write_history(settings_in(tmp_path), MemoryIndex(), NOW_US, tmp_path / "none") == 0
+    assert not from_files(tmp_path / "none" / "days", tmp_path / "none" / "cameras.parquet", 30).days
