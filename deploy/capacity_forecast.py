@@ -34,6 +34,7 @@ from deploy.settings import Settings
 from retention.pressure import PoolSize
 from retention.rules import read_rules
 from segments.errors import BadInput
+from segments.model import Camera
 from segments.ports import Index
 from segments.usage import usage_by_pool
 
@@ -133,17 +134,21 @@ async def of_installation(settings: Settings, index: Index, now_us: int, planned
     """
     rules = await read_rules(index)
     in_force = RulesInForce(rules)
-    history = await read_history(
-        settings,
-        index,
-        now_us,
-        before=closed_before(now_us),
-        tier_of=lambda camera, registered: in_force.tier_of(camera, now_us, archived=registered),
-    )
+    history = await _history(settings, index, now_us, in_force)
     counted = {name: usage.stored_bytes for name, usage in (await usage_by_pool(index)).items()}
     rooms = {name: _room(size, counted.get(name, 0)) for name, size in (await asyncio.to_thread(pool_sizes, settings)).items()}
     known = Known(history, in_force.leaves, in_force.leaves_pressed, in_force.held, rooms, counted, rules.any_binds(now_us))
     return with_planned(known, planned)
+
+
+async def _history(settings: Settings, index: Index, now_us: int, in_force: RulesInForce) -> History:
+    def tier_of(camera: Camera, registered: bool) -> str:
+        return in_force.tier_of(camera, now_us, archived=registered)
+
+    try:
+        return await read_history(settings, index, now_us, before=closed_before(now_us), tier_of=tier_of)
+    except BadInput as error:
+        raise BadInput(f"{error}; a forecast takes {LEAST_DAYS} of them") from None
 
 
 def _room(size: PoolSize, ours_bytes: int) -> Room:
