@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Self
 
@@ -27,17 +27,21 @@ CAMERAS = {
 }
 """Columns of the cameras of a history; `kind` is what cameras are alike in: codec and picture size."""
 
+ELSEWHERE = {"camera": pl.String, "day": pl.Date, "pool": pl.String, "recorded_bytes": pl.Float64}
+"""Columns of what of a history lies in other pools than new footage goes to, since its cameras were moved."""
+
 
 @dataclass(frozen=True, slots=True)
 class History:
     """Bytes recorded by each of `cameras` (frame `CAMERAS`) on each day from `first` on; not a number before a camera was there.
 
-    A day on which a camera was there and recorded nothing is 0.
+    A day on which a camera was there and recorded nothing is 0. `elsewhere` (`ELSEWHERE`): how much of that lies in another pool.
     """
 
     cameras: pl.DataFrame
     first: date
     recorded_bytes: Days
+    elsewhere: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ELSEWHERE))
 
     def __post_init__(self) -> None:
         """Raises BadInput unless there is a line for each camera."""
@@ -55,19 +59,26 @@ class History:
         return self.first + timedelta(days=self.days)
 
     def before(self, day: date) -> Self:
-        """What was known at the beginning of a day: cameras that were there, and the days before it."""
+        """What was known at the beginning of a day: cameras that were there, and the days before it.
+
+        A camera that was moved since is where it was.
+        """
         known = self.recorded_bytes[:, : max(0, (day - self.first).days)]
         there = ~np.isnan(known).all(axis=1)
-        return type(self)(self.cameras.filter(pl.Series(there)), self.first, known[there])
+        cameras, elsewhere = self.cameras.filter(pl.Series(there)), self.elsewhere.filter(pl.col("day") < day)
+        if elsewhere.height:
+            cameras, elsewhere = _where_they_were(cameras, known[there], elsewhere)
+        return type(self)(cameras, self.first, known[there], elsewhere)
 
     def of(self, column: str, value: str) -> Self:
         """The cameras that have this value in a column."""
         mine = (self.cameras[column] == value).to_numpy()
-        return type(self)(self.cameras.filter(pl.Series(mine)), self.first, self.recorded_bytes[mine])
+        cameras = self.cameras.filter(pl.Series(mine))
+        return type(self)(cameras, self.first, self.recorded_bytes[mine], self.elsewhere.join(cameras, on="camera", how="semi"))
 
 
 def history_of(days: pl.DataFrame, cameras: pl.DataFrame, former: pl.DataFrame | None = None, *, end: date | None = None) -> History:
-    """The history of a day frame (`DAYS`): bytes of all pools together, from its first day to the one before `end` (None: to its last).
+    """The history of a day frame (`DAYS`), from its first day to the one before `end` (None: to its last).
 
     `cameras` (`CAMERAS`) are those registered: on a day without a line after their first they recorded nothing (0). Those in `former`,
     and those in neither (they get a line of nothing but their id and class 3), end with their last line. An empty `pool` or `kind` is
@@ -90,7 +101,7 @@ def history_of(days: pl.DataFrame, cameras: pl.DataFrame, former: pl.DataFrame |
     day = np.arange(columns)
     recorded = np.where((day >= begins[:, None]) & (day <= ends[:, None]), np.float32(0), np.float32(np.nan))
     recorded[line, column] = sums["recorded_bytes"].to_numpy()
-    return History(known, first, recorded)
+    return History(known, first, recorded, _elsewhere(days, known))
 
 
 def stacked(parts: Iterable[History]) -> History:
@@ -105,7 +116,23 @@ def stacked(parts: Iterable[History]) -> History:
         lines, begin = slice(line, line + part.cameras.height), (part.first - first).days
         recorded[lines, begin : begin + part.days] = part.recorded_bytes
         line = lines.stop
-    return History(pl.concat([part.cameras for part in found]), first, recorded)
+    cameras, elsewhere = pl.concat([part.cameras for part in found]), pl.concat([part.elsewhere for part in found])
+    return History(cameras, first, recorded, elsewhere)
+
+
+def _elsewhere(days: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The lines of another pool than the camera's."""
+    lines = days.join(known.select("camera", home="pool"), on="camera").filter(pl.col("pool") != pl.col("home"))
+    return lines.select(pl.col(name).cast(kind) for name, kind in ELSEWHERE.items())
+
+
+def _where_they_were(cameras: pl.DataFrame, known: Days, elsewhere: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Cameras all of whose days lie in one other pool belong to it, and their days lie nowhere else any more."""
+    total = cameras.select("camera", pl.Series("total", np.nansum(known, axis=1, dtype=np.float64)))
+    sums = elsewhere.group_by("camera", "pool").agg(pl.col("recorded_bytes").sum()).join(total, on="camera")
+    were = sums.filter(pl.col("recorded_bytes") > (1 - 1e-6) * pl.col("total")).select("camera", was="pool")
+    moved = cameras.join(were, on="camera", how="left", maintain_order="left").with_columns(pool=pl.coalesce("was", "pool")).drop("was")
+    return moved, elsewhere.join(were, on="camera", how="anti")
 
 
 def _known(days: pl.DataFrame, cameras: pl.DataFrame, former: pl.DataFrame | None) -> pl.DataFrame:

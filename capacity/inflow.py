@@ -6,7 +6,7 @@ month knows it before; a forecast cannot), so they are told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -60,9 +60,26 @@ class Inflow:
 
 
 def places_of(history: History, additions: Sequence[Addition] = ()) -> Sequence[Place]:
-    """All places there are, or will be, in order."""
-    there = zip(history.cameras["pool"].to_list(), history.cameras["tier"].to_list(), strict=True)
-    return sorted({*there, *(each.place for each in additions)})
+    """All places there are, were, or will be, in order."""
+    there = {(pool, tier) for pool, tier in history.cameras.select("pool", "tier").unique().iter_rows()}
+    return sorted({*there, *_places_elsewhere(history), *(each.place for each in additions)})
+
+
+def recorded_by_place(history: History, places: Sequence[Place]) -> Floats:
+    """What was recorded on each day, where it lies: cameras that were moved left footage behind."""
+    lines = by_place(history, places, history.recorded_bytes)
+    for (pool, tier), found in _places_elsewhere(history).items():
+        column = (found["day"] - history.first).dt.total_days().to_numpy()
+        row = np.array([places.index((home, tier)) for home in found["home"]], np.int64)
+        np.add.at(lines[places.index((pool, tier))], column, found["recorded_bytes"].to_numpy())
+        np.add.at(lines, (row, column), -found["recorded_bytes"].to_numpy())
+    return np.maximum(lines, 0.0)
+
+
+def _places_elsewhere(history: History) -> Mapping[Place, pl.DataFrame]:
+    """What lies in other pools than new footage of its camera goes to, by place; `home` is where that goes."""
+    found = history.elsewhere.join(history.cameras.select("camera", "tier", home="pool"), on="camera")
+    return {(str(pool), str(tier)): lines for (pool, tier), lines in found.group_by("pool", "tier")}
 
 
 def inflow(
@@ -83,7 +100,7 @@ def inflow(
     day = np.arange(1, horizon + 1)
     coming *= _still_there(history)[:, None] * (1 - goes) ** day
     places = places_of(history, additions)
-    recorded = np.concatenate([by_place(history, places, history.recorded_bytes), by_place(history, places, coming)], axis=1)
+    recorded = np.concatenate([recorded_by_place(history, places), by_place(history, places, coming)], axis=1)
     kept_for_good = np.zeros_like(recorded) if held is None else _held(history, places, coming, held)
     recorded[:, history.days :] *= 1 + comes * day
     recorded = _with(recorded, places, history, additions)

@@ -136,9 +136,10 @@ def _urgency(filling: Filling) -> tuple[date, date, date, date, str]:
 
 
 def _sites(history: History, pools: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """The pools of each site: a pool is of the site most of its cameras are of."""
-    counted = history.cameras.group_by("pool", "site").len().sort("len", "site")
-    site_of = dict(counted.select("pool", "site").iter_rows())
+    """The pools of each site: a pool is of the site most of its cameras are of, or were."""
+    left = history.elsewhere.select("camera", "pool").unique().join(history.cameras.select("camera", "site"), on="camera")
+    counted = [lines.group_by("pool", "site").len().sort("len", "site") for lines in (left, history.cameras)]
+    site_of = {pool: site for lines in counted for pool, site in lines.select("pool", "site").iter_rows()}
     return {site: [pool for pool in pools if site_of.get(pool, "") == site] for site in sorted({site_of.get(pool, "") for pool in pools})}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from capacity.backtest import split
 from capacity.flow import Leaves, kept_bytes
 from capacity.history import History
-from capacity.inflow import Addition, Place, by_place, inflow, places_of
+from capacity.inflow import Addition, Place, inflow, places_of, recorded_by_place
 from capacity.levels import LEAST_SEASON_DAYS, CameraModel, Floats, expected_levels, expected_trend, naive, seasonal_naive
 
 MODELS: Mapping[str, CameraModel] = {
@@ -83,7 +83,7 @@ def try_the_past(
 ) -> Past:
     """Tries all models on up to `MOST_ORIGINS` days, four weeks apart; on none where there is too little history."""
     places = places_of(history)
-    recorded = by_place(history, places, history.recorded_bytes)
+    recorded = recorded_by_place(history, places)
     kept = kept_bytes(history.first, [tier for _, tier in places], recorded, leaves)
     cuts = _cuts(history.days)
     truth = np.full((len(cuts), len(places), horizon), np.nan)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ def with_changes(history: History, changes: Sequence[TierChange]) -> History:
         is_it = (pl.col("tier") == each.tier) | pl.col("tier").str.contains(rf" then {re.escape(each.tier)} on \d{{4}}-\d\d-\d\d$")
         text = pl.col("tier") + f" then {each.to} on {each.on}"
         cameras = cameras.with_columns(pl.when(is_it & inside).then(text).otherwise("tier").alias("tier"))
-    return History(cameras, history.first, history.recorded_bytes)
+    return replace(history, cameras=cameras)
 
 
 def tier_before(tier: str) -> str:

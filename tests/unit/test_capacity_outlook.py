@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capacity.backtest import coverage
+from capacity.days import DAYS
 from capacity.flow import kept_bytes
 from capacity.forecast_tables import FORECAST, filling_values, forecast_table
-from capacity.history import CAMERAS, History
+from capacity.history import CAMERAS, History, history_of
 from capacity.inflow import Addition, held_share, inflow
 from capacity.levels import expected_levels
 from capacity.outlook import Room, outlook
@@ -208,6 +209,30 @@ def test_how_much_history_a_forecast_takes_to_be_tried() -> None:
     history = a_history(np.full((1, needed), GB))
     assert try_the_past(history, 60, terms(general=30)).tried_days == 60
     assert try_the_past(history.before(history.end - timedelta(days=1)), 60, terms(general=30)).tried_days < 60
+
+
+def test_footage_of_a_camera_that_was_moved_stays_where_it_is() -> None:
+    """Two cameras in the pool old; one is moved to new on the 40th of 60 days: old keeps half of it until its term is over, new the rest.
+
+    Seen from a day before, it is where it was.
+    """
+    lines = [(f"c{n}", FIRST + timedelta(days=day), "new" if n == 0 and day >= 40 else "old") for n in range(2) for day in range(60)]
+    days = pl.DataFrame(lines, schema={"camera": pl.String, "day": pl.Date, "pool": pl.String}, orient="row")
+    rest = {"kind": "avc1", "segments": 1440, "recorded_bytes": 10 * 10**9, "recorded_s": 86_400.0}
+    days = days.with_columns(**{name: pl.lit(value) for name, value in rest.items()}).select(
+        pl.col(name).cast(kind) for name, kind in DAYS.items()
+    )
+    history = history_of(days, a_history(np.ones((2, 1)), pool=["new", "old"]).cameras)
+    keeps = terms(general=29)
+    found = {each.name: each for each in outlook(look_ahead(history, 20, keeps), keeps, keeps, {})}
+    assert found["old"].now_bytes == pytest.approx((30 + 10) * 10 * GB)
+    assert found["new"].now_bytes == pytest.approx(20 * 10 * GB)
+    assert found["old"].kept.likely[-1] == pytest.approx(30 * 10 * GB, rel=1e-3)
+    assert found["new"].kept.likely[-1] == pytest.approx(30 * 10 * GB, rel=1e-3)
+    assert sorted(found["here"].pools) == ["new", "old"]
+    before = history.before(FIRST + timedelta(days=40))
+    assert before.cameras["pool"].to_list() == ["old", "old"]
+    assert before.elsewhere.is_empty()
 
 
 def test_cameras_of_a_new_pool_say_what_they_record() -> None:
