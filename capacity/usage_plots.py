@@ -19,6 +19,7 @@ MOST_BARS = 20
 MOST_LINES = len(_COLOURS)
 _REST = "#afb8c1"
 _BAR_IN = 0.28
+_LONGEST_LABEL = 42
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "SimHei", "Microsoft YaHei")
 """Names of areas and owners may be Chinese: the first of these that are installed and have a character draw it."""
 
@@ -41,7 +42,7 @@ def of_days(daily: pl.DataFrame, names: Sequence[str], form: Picture) -> bytes:
     for place, group in enumerate(table["group"].unique(maintain_order=True)):
         sums = dict(table.filter(pl.col("group") == group).select(pl.col("day").cast(pl.Int32), "recorded_bytes").iter_rows())
         heights = [float(sums.get(day, 0)) for day in days]
-        axes.bar(days, heights, bottom=below, width=0.85, color=_COLOURS[place] if place < MOST_LINES else _REST, label=group)
+        axes.bar(days, heights, bottom=below, width=0.85, color=_COLOURS[place] if place < MOST_LINES else _REST, label=f" {group}")
         below = [a + b for a, b in zip(below, heights, strict=True)]
     axes.yaxis.set_major_formatter(EngFormatter(unit="B"))
     axes.xaxis_date()
@@ -92,9 +93,11 @@ def _bars(shown: pl.DataFrame, names: Sequence[str]) -> tuple[Figure, Axes]:
 
 
 def _label(names: Sequence[str]) -> pl.Expr:
-    """What a group is called: its values, `-` for one that is not known."""
+    """What a group is called: its values, `-` for one that is not known; shortened if it is long, and no formula if it has a dollar."""
     values = [pl.col(name).cast(pl.String).replace("", "-").fill_null("-") for name in names]
-    return pl.concat_str(values, separator=" · ") if values else pl.lit("")
+    label = pl.concat_str(values, separator=" · ") if values else pl.lit("")
+    short = pl.when(label.str.len_chars() > _LONGEST_LABEL).then(label.str.head(_LONGEST_LABEL - 1) + "…").otherwise(label)
+    return short.str.replace_all("$", r"\$", literal=True)
 
 
 def _fewer(table: pl.DataFrame) -> pl.DataFrame:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import date, timedelta
 from pathlib import Path
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import polars as pl
 import pytest
@@ -93,6 +95,17 @@ def test_everything_is_drawn(files: tuple[str, ...], tmp_path: Path, show: str) 
     drawn = (tmp_path / "usage.svg").read_text(encoding="utf-8")
     assert {"groups": "厦门/x", "days": "厦门/x", "hot": "c9", "bitrates": "avc1 1920x1080"}[show] in drawn
     assert (tmp_path / "usage.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("owner", [r"$\frac{$", "_hidden", "<b>&", "很" * 60, "o" * 300])
+@pytest.mark.parametrize("show", ["groups", "days"])
+def test_any_name_can_be_drawn(files: tuple[str, ...], tmp_path: Path, owner: str, show: str) -> None:
+    """No formula, no markup, and not so long that nothing is left for the bars."""
+    pl.read_parquet(files[3]).with_columns(owner=pl.lit(owner)).write_parquet(files[3])
+    run(*files, "--show", show, "--by", "owner", "--by", "area", "--out", str(tmp_path / "usage.svg"))
+    ET.parse(tmp_path / "usage.svg")
+    drawn = (tmp_path / "usage.svg").read_text(encoding="utf-8")
+    assert escape(owner[:30]) in drawn
 
 
 @pytest.mark.parametrize(
