@@ -119,7 +119,8 @@ async def measured(folder: Path, cameras: int, days: int) -> dict[str, float]:
     most_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     packed_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     found = {"cameras": cameras, "days": days, "camera_days": whole["camera_days"], "packed_bytes": packed_bytes}
-    return found | {
+    cost = {"counted_s": counted_s, "counted_cpu_s": cpu_s, "shown_s": shown_s, "loaded_bytes": before_bytes, "most_bytes": most_bytes}
+    return found | cost
         "counted_s": counted_s,
         "counted_cpu_s": cpu_s,
         "shown_s": shown_s,

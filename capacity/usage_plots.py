@@ -42,7 +42,8 @@ def of_days(daily: pl.DataFrame, names: Sequence[str], form: Picture) -> bytes:
     for place, group in enumerate(table["group"].unique(maintain_order=True)):
         sums = dict(table.filter(pl.col("group") == group).select(pl.col("day").cast(pl.Int32), "recorded_bytes").iter_rows())
         heights = [float(sums.get(day, 0)) for day in days]
-        axes.bar(days, heights, bottom=below, width=0.85, color=_COLOURS[place] if place < MOST_LINES else _REST, label=f" {group}")
+        colour = _COLOURS[place] if place < MOST_LINES else _REST
+        axes.bar(days, heights, bottom=below, width=0.85, color=colour, label=f" {group}")  # a label that begins with _ would be hidden
         below = [a + b for a, b in zip(below, heights, strict=True)]
     axes.yaxis.set_major_formatter(EngFormatter(unit="B"))
     axes.xaxis_date()
