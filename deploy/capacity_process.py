@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import resource
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ from deploy.planner import OF_TEXTS
 from deploy.settings import Settings, load_settings
 from deploy.wiring import open_index
 from segments.clock import SystemClock
-from segments.errors import BadInput
+from segments.errors import KeepsightError
+
+log = logging.getLogger(__name__)
 
 TEXTS_BYTES = 2 << 30
 """How much memory a question about texts may take; more, and it is not answered."""
@@ -24,11 +27,11 @@ INSTALLATION_BYTES = 12 << 30
 
 
 def answered(question: str, asked: Mapping[str, Any], settings: Settings | None = None) -> Mapping[str, Any]:
-    """`{"answer": ...}`, or `{"wrong": "a sentence"}` where the question is wrong."""
+    """`{"answer": ...}`, or `{"error": ..., "said": ...}` with the class of an error of ours and its sentence."""
     try:
         return {"answer": _of_texts(question, asked) if settings is None else asyncio.run(_of_installation(question, asked, settings))}
-    except BadInput as error:
-        return {"wrong": str(error)}
+    except KeepsightError as error:
+        return {"error": type(error).__name__, "said": str(error)}
 
 
 def _of_texts(question: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -52,7 +55,11 @@ def main(arguments: list[str]) -> int:
     most_bytes = TEXTS_BYTES if of_texts else INSTALLATION_BYTES
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     settings = None if of_texts else load_settings(None if config == "-" else Path(config))
-    json.dump(answered(given["question"], given["asked"], settings), sys.stdout, allow_nan=False)
+    try:
+        json.dump(answered(given["question"], given["asked"], settings), sys.stdout, allow_nan=False)
+    except Exception:
+        log.exception("capacity.unanswered: the question %(question)s could not be worked out", {"question": given["question"]})
+        return 1
     return 0
 
 

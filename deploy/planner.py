@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segments.errors import BadInput, TryAgain
+from segments.errors import BadInput, DataDamaged, KeepsightError, Refused, TryAgain
 
 LIMIT_S = 60.0
 """How long one question is worked on."""
 OF_TEXTS = frozenset({"plan", "comparison", "explanation"})
 """Questions that need nothing of the installation."""
+_ERRORS: Mapping[str, type[KeepsightError]] = {each.__name__: each for each in (BadInput, DataDamaged, Refused, TryAgain)}
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TZ", "LANG", "HOME")
 """What these are handed on of the environment: none of its keys."""
 
@@ -54,6 +55,6 @@ class ProcessPlanner:
         if process.returncode:
             raise TryAgain(f"what works this out ended without an answer ({process.returncode}): the log of the API says why")
         answer = json.loads(said)
-        if "wrong" in answer:
-            raise BadInput(answer["wrong"])
+        if "error" in answer:
+            raise _ERRORS.get(answer["error"], TryAgain)(answer["said"])
         return answer["answer"]

@@ -21,7 +21,9 @@ class Planner(Protocol):
     """Works questions out."""
 
     async def answer(self, question: str, asked: Mapping[str, Any]) -> Any:
-        """What JSON says of it, in the form of the question's view; raises BadInput where the question is wrong or takes too long."""
+        """What JSON says of it, in the form of the question's view; raises BadInput where the question is wrong or takes too long,
+        DataDamaged, Refused or TryAgain where what it is about cannot be read.
+        """
 
 
 class NoPlanner:

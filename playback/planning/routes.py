@@ -22,8 +22,8 @@ from segments.access import Verb
 router = APIRouter(prefix="/capacity")
 
 MOST_LINES = 10_000
-_LOOK: dict[str, Any] = {"dependencies": needs(Verb.PLAN), "responses": described(404, 422, 429, 503)}
-_PLAN: dict[str, Any] = {"dependencies": needs(Verb.PLAN), "responses": described(400, 404, 413, 422, 429, 503)}
+_LOOK: dict[str, Any] = {"dependencies": needs(Verb.PLAN), "responses": described(404, 422, 429, 502, 503)}
+_PLAN: dict[str, Any] = {"dependencies": needs(Verb.PLAN), "responses": described(400, 404, 413, 422, 429, 502, 503)}
 
 
 DaysQuery = Annotated[int, Query(ge=1, le=3660, description="How many days, up to yesterday (UTC)")]

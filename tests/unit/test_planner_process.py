@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from deploy.planner import ProcessPlanner
-from segments.errors import BadInput, TryAgain
+from segments.clock import day_of
+from segments.errors import BadInput, DataDamaged, TryAgain
+from segments.stores.sqlite_index import open_sqlite_index
+from segments.usage import UsageSum
+from tests.builders import NOON_US, a_camera, a_run
 
 
 def saying(program: str, limit_s: float = 10) -> ProcessPlanner:
@@ -22,6 +29,42 @@ async def test_a_question_is_worked_out_by_the_program() -> None:
     assert {one["figure"]: one["likely"] for one in found["figures"]}["cameras"] > 300_000
     with pytest.raises(BadInput, match="there is no plan `none`"):
         await ProcessPlanner("-").answer("plan", wanted | {"plan": "none"})
+
+
+async def test_a_question_about_the_installation_is_worked_out_from_its_configuration(tmp_path: Path) -> None:
+    """It reads the index that the configuration names."""
+    config = tmp_path / "keepsight.toml"
+    config.write_text(f'[site]\nfolder = "{tmp_path}"\n')
+    index = await open_sqlite_index(tmp_path / "index.sqlite")
+    await index.add_camera(a_camera())
+    await index.put_run(a_run())
+    await index.put_usage("gate", day_of(NOON_US), {"main": UsageSum(7, 700)})
+    await index.close()
+    asked = {"by": ["area"], "depth": 0, "days": 3, "until": day_of(NOON_US).isoformat(), "limit": 10}
+    found = await ProcessPlanner(str(config)).answer("usage", asked)
+    assert [(line["segments"], line["recorded_bytes"]) for line in found["lines"]] == [(7, 700)]
+
+
+async def test_a_question_that_nobody_waits_for_any_more_is_ended(tmp_path: Path) -> None:
+    """With whoever asked it."""
+    said = tmp_path / "pid"
+    asking = asyncio.create_task(
+        saying(f"import os, time; open({str(said)!r}, 'w').write(f'{{os.getpid()}}.'); time.sleep(60)").answer("plan", {})
+    )
+    while not (said.exists() and said.read_text().endswith(".")):  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(said.read_text()[:-1]), 0)
+
+
+@pytest.mark.parametrize(("name", "raised"), [("BadInput", BadInput), ("DataDamaged", DataDamaged), ("StartRefused", TryAgain)])
+async def test_errors_of_ours_are_raised_here(name: str, raised: type[Exception]) -> None:
+    """With their sentence; those that are no answer to a question are passing faults."""
+    with pytest.raises(raised, match="as it is"):
+        await saying(f"import json; print(json.dumps({{'error': '{name}', 'said': 'as it is'}}))").answer("plan", {})
 
 
 async def test_what_takes_too_long_is_ended() -> None:

@@ -30,8 +30,9 @@ class Here:
     async def answer(self, question: str, asked: Mapping[str, Any]) -> Any:
         """See `Planner`."""
         said = answered(question, asked)
-        if "wrong" in said:
-            raise BadInput(said["wrong"])
+        if "error" in said:
+            assert said["error"] == "BadInput"
+            raise BadInput(said["said"])
         return said["answer"]
 
 
