@@ -121,12 +121,6 @@ async def measured(folder: Path, cameras: int, days: int) -> dict[str, float]:
     found = {"cameras": cameras, "days": days, "camera_days": whole["camera_days"], "packed_bytes": packed_bytes}
     cost = {"counted_s": counted_s, "counted_cpu_s": cpu_s, "shown_s": shown_s, "loaded_bytes": before_bytes, "most_bytes": most_bytes}
     return found | cost
-        "counted_s": counted_s,
-        "counted_cpu_s": cpu_s,
-        "shown_s": shown_s,
-        "loaded_bytes": before_bytes,
-        "most_bytes": most_bytes,
-    }
 
 
 def main() -> None:
