@@ -20,7 +20,7 @@ from capacity.levels import expected_levels
 from capacity.outlook import Room, outlook
 from capacity.past import UNCHANGED, Past, best_of, days_needed, tried, try_the_past, widths
 from capacity.planned_file import planned_of
-from capacity.pools import look_ahead
+from capacity.pools import PoolForecast, by_pool, look_ahead
 from capacity.tier_changes import TierChange, changed, with_changes
 from segments.errors import BadInput
 
@@ -290,3 +290,38 @@ def test_a_tier_without_terms_is_said() -> None:
     """With what to write."""
     with pytest.raises(BadInput, match=r"write \[tiers.key\]"):
         planned_of("", "x").keeps()("key", FIRST)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000), times=st.integers(2, 5), general=st.integers(5, 40), longer=st.integers(0, 30))
+def test_laws_that_hold_for_any_history(seed: int, times: int, general: int, longer: int) -> None:
+    """So many times the cameras, so many times the bytes; a longer term keeps no less; what may not go is no more than all that is kept."""
+    recorded = 40 * GB * np.random.default_rng(seed).lognormal(0, 0.3, (4, 80))
+    floors, keeps = terms(general=general), terms(general=general + longer)
+    once = look_ahead(a_history(recorded), 30, keeps)
+    often = look_ahead(a_history(np.tile(recorded, (times, 1))), 30, keeps)
+    room = {"main": Room(1e13, 9e12)}
+    (pool, _), (larger, _) = outlook(once, keeps, floors, room), outlook(often, keeps, floors, room)
+    assert larger.kept.at == pytest.approx(times * pool.kept.at, rel=1e-6)
+    assert (pool.bound.likely <= pool.kept.likely * (1 + 1e-9)).all()
+    assert (pool.kept.at[:-1] <= pool.kept.at[1:]).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(mark=st.floats(1e12, 4e12), more=st.floats(0, 2e12))
+def test_a_larger_pool_is_never_full_sooner(mark: float, more: float) -> None:
+    """And the earliest day is never after the likely one, nor that after the latest."""
+    found = GROWING.full_on(mark), GROWING.full_on(mark + more)
+    for smaller, larger in zip(*found, strict=True):
+        assert (smaller or date.max) <= (larger or date.max)
+    early, middle, late = (each or date.max for each in found[0])
+    assert early <= middle <= late
+
+
+def _growing() -> PoolForecast:
+    history = a_history(40 * GB * np.random.default_rng(4).lognormal(0, 0.3, (2, 80)))
+    ahead = look_ahead(history, 200, terms(general=90))
+    return ahead.forecasts(terms(general=90), by_pool(ahead.come.places))[0]
+
+
+GROWING = _growing()
