@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from playback.planning.forecast_views import Outlook
 
 MOST_MOVES = 10_000
+_DAY = {"main": "2027-03-01"}
 
 
 class PlacementWanted(Outlook):
@@ -30,13 +31,6 @@ class MoveView(BaseModel):
     day_bytes: float = Field(description="What it brings a day")
 
 
-class TooFull(BaseModel):
-    """The first and the last of the days ahead on which a pool is above its high mark."""
-
-    first: date
-    last: date
-
-
 class PlacementView(BaseModel):
     """What to move, and what that stands on."""
 
@@ -46,5 +40,8 @@ class PlacementView(BaseModel):
     cameras: int = Field(description="How many are to be moved; `moves` has at most `limit` of them")
     moves: list[MoveView]
     moved_day_bytes: float = Field(description="Of all of them")
-    too_full_if_nothing_is_moved: dict[str, TooFull] = Field(description="Pools that pass their high mark, by name")
-    too_full_all_the_same: dict[str, TooFull] = Field(description="Those that moving cameras cannot help, or not in time")
+    too_full_if_nothing_is_moved: dict[str, date] = Field(description="Pools that pass their high mark, and since when", examples=[_DAY])
+    too_full_all_the_same: dict[str, date] = Field(
+        description="Those that moves cannot help, or not in time, and since when", examples=[_DAY]
+    )
+    too_full_until: dict[str, date] = Field(description="The last of the days ahead on which these are", examples=[_DAY])
