@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,11 +17,14 @@ from capacity.days import DAYS
 from capacity.history import CAMERAS
 from deploy.capacity_usage import kept_of
 from deploy.cli import app
+from deploy.settings import load_settings
+from deploy.wiring import open_stores
 from retention.rules import Rules
 from segments.clock import day_start_us
 from segments.hold import Hold
 from segments.model import Camera
 from segments.usage import DayUsage, UsageSum
+from tests.command_line import Keepsight
 
 FIRST = date(2026, 3, 1)
 GB = 10**9
@@ -132,6 +136,25 @@ def test_a_file_without_a_column_is_refused_by_its_name(files: tuple[str, ...]) 
     """And what it has is told."""
     pl.read_parquet(files[1]).drop("recorded_s").write_parquet(files[1])
     assert "recorded_s" in run(*files, code=2)
+
+
+def test_an_installation_is_counted_and_written_down(tmp_path: Path) -> None:
+    """Through its own index: nothing yet; then what a day had, and the same out of the files."""
+    keepsight = Keepsight(tmp_path)
+    assert "nothing was recorded" in keepsight("capacity", "usage").stdout
+
+    async def recorded() -> None:
+        async with open_stores(load_settings(keepsight.config, {})) as stores:
+            await stores.index.put_usage("gate", FIRST, {"main": UsageSum(2, 900)})
+
+    asyncio.run(recorded())
+    asked = ("capacity", "usage", "--until", str(FIRST), "--by", "camera")
+    counted = keepsight.json(*asked)
+    assert [(line["camera"], line["recorded_bytes"], line["kept_bytes"]) for line in counted["groups"]] == [("gate", 900, 900)]
+    assert "1 camera-days" in keepsight("capacity", "history", "--out", str(tmp_path / "files")).stdout
+    files = ("--history", str(tmp_path / "files" / "days"), "--cameras", str(tmp_path / "files" / "cameras.parquet"))
+    assert keepsight.json(*asked, *files)["whole"]["recorded_bytes"] == 900
+    assert "there already" in keepsight.refused("capacity", "history", "--out", str(tmp_path / "files"), code=2)
 
 
 def test_the_share_held_is_what_holds_cover() -> None:
