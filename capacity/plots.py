@@ -20,9 +20,10 @@ from capacity.outlook import Filling
 
 Picture = Literal["svg", "png"]
 
-_COLOURS = ("#1f6feb", "#b35900", "#1a7f37", "#8250df")
+COLOURS = ("#1f6feb", "#b35900", "#1a7f37", "#8250df")
 _LIMIT = "#cf222e"
-_SIZE_IN = (7.2, 2.9)
+SIZE_IN = (7.2, 2.9)
+"""Of one plot: wide as a page."""
 
 
 def by_year(lines: Sequence[pl.DataFrame], form: Picture, *, limit: float | None = None) -> bytes:
@@ -30,9 +31,9 @@ def by_year(lines: Sequence[pl.DataFrame], form: Picture, *, limit: float | None
 
     `limit` is drawn across: the size of what is there.
     """
-    figure = Figure(figsize=_SIZE_IN, layout="constrained")
+    figure = Figure(figsize=SIZE_IN, layout="constrained")
     axes = figure.add_subplot()
-    for colour, line in zip(_COLOURS, lines, strict=False):
+    for colour, line in zip(COLOURS, lines, strict=False):
         axes.fill_between(line["year"], line["low"], line["high"], color=colour, alpha=0.18, linewidth=0)
         axes.plot(line["year"], line["likely"], color=colour, marker="o", markersize=3, linewidth=1.6)
     if limit is not None:
@@ -40,8 +41,8 @@ def by_year(lines: Sequence[pl.DataFrame], form: Picture, *, limit: float | None
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(EngFormatter(unit=str(lines[0]["unit"][0]) if lines[0].height else "", places=None))
-    _quiet(axes)
-    return _drawn(figure, form)
+    quiet(axes)
+    return drawn(figure, form)
 
 
 def fillings(found: Sequence[Filling], history_first: date, known: Sequence[NDArray[np.float64]], form: Picture) -> bytes:
@@ -49,16 +50,16 @@ def fillings(found: Sequence[Filling], history_first: date, known: Sequence[NDAr
 
     `known`: what each kept at the end of each day from `history_first` on.
     """
-    figure = Figure(figsize=(_SIZE_IN[0], _SIZE_IN[1] * len(found)), layout="constrained")
+    figure = Figure(figsize=(SIZE_IN[0], SIZE_IN[1] * len(found)), layout="constrained")
     for place, (filling, line) in enumerate(zip(found, known, strict=True)):
         axes = figure.add_subplot(len(found), 1, place + 1)
         axes.set_title(filling.name, loc="left", fontsize=9)
         before, ahead = _days(history_first, len(line)), _days(filling.kept.first, filling.kept.likely.size)
         axes.plot(before, line, color="#57606a", linewidth=1.4)
         for low, high, alpha in ((0, 4, 0.14), (1, 3, 0.22)):
-            axes.fill_between(ahead, filling.kept.at[low], filling.kept.at[high], color=_COLOURS[0], alpha=alpha, linewidth=0)
-        axes.plot(ahead, filling.kept.likely, color=_COLOURS[0], linewidth=1.6)
-        axes.plot(ahead, filling.bound.likely, color=_COLOURS[1], linewidth=1.2, linestyle=":")
+            axes.fill_between(ahead, filling.kept.at[low], filling.kept.at[high], color=COLOURS[0], alpha=alpha, linewidth=0)
+        axes.plot(ahead, filling.kept.likely, color=COLOURS[0], linewidth=1.6)
+        axes.plot(ahead, filling.bound.likely, color=COLOURS[1], linewidth=1.2, linestyle=":")
         if filling.room is not None:
             axes.axhline(filling.room.size_bytes, color=_LIMIT, linestyle="--", linewidth=1)
             axes.axhline(filling.room.mark_bytes, color=_LIMIT, linestyle=":", linewidth=0.8)
@@ -67,8 +68,8 @@ def fillings(found: Sequence[Filling], history_first: date, known: Sequence[NDAr
         axes.yaxis.set_major_formatter(EngFormatter(unit="B", places=None))
         axes.xaxis_date()
         axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
-        _quiet(axes)
-    return _drawn(figure, form)
+        quiet(axes)
+    return drawn(figure, form)
 
 
 def _days(first: date, days: int) -> NDArray[np.float64]:
@@ -76,13 +77,15 @@ def _days(first: date, days: int) -> NDArray[np.float64]:
     return (first - date(1970, 1, 1)).days + np.arange(days, dtype=np.float64)
 
 
-def _quiet(axes: object) -> None:
+def quiet(axes: object) -> None:
+    """No frame, and lines to read a height by."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)  # type: ignore[attr-defined]
     axes.grid(axis="y", color="#d0d7de", linewidth=0.6)  # type: ignore[attr-defined]
 
 
-def _drawn(figure: Figure, form: Picture) -> bytes:
+def drawn(figure: Figure, form: Picture) -> bytes:
+    """The picture as a file has it."""
     target = io.BytesIO()
     if form == "svg":
         FigureCanvasSVG(figure).print_svg(target, metadata={"Date": None})  # type: ignore[no-untyped-call]
