@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -71,7 +72,7 @@ def title_of(used: Used) -> str:
 
 def table_of(found: pl.DataFrame, names: Sequence[str], columns: Columns, title: str, top: int, whole: pl.DataFrame | None = None) -> Table:
     """A table of the first `top` lines: what they are of, and their values; below them the whole. What is not known is a dash."""
-    table = Table(*names, *columns, title=title, title_justify="left")
+    table = Table(*names, *columns, title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for column in table.columns[len(names) :]:
         column.justify = "right"
     for row in found.head(top).iter_rows(named=True):
