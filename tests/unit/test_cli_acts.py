@@ -20,6 +20,7 @@ LOOKS = {
         "capacity backtest",
         "capacity compare",
         "capacity forecast",
+        "capacity history",
         "capacity plan",
         "capacity report",
         "capacity usage",
