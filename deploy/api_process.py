@@ -81,7 +81,7 @@ async def run_api(settings: Settings, config: str = "-") -> None:
             identity=who.identity,
             console=CONSOLE,
             hosts=("localhost", settings.api.host if ":" not in settings.api.host else f"[{settings.api.host}]"),
-            limits=Limits(**settings.limits.model_dump(exclude={"consumer"})),
+            limits=Limits(**settings.limits.model_dump(exclude={"consumer", "plan_s"})),
             allowance=Allowance(**settings.limits.consumer.model_dump()),
             exports=exports,
             damage=KnownDamage(stores.index, clock),
@@ -89,7 +89,7 @@ async def run_api(settings: Settings, config: str = "-") -> None:
             links=pool_links(settings, stores, clock),
             link_keys=link_keys(settings),
             link_s=settings.playback.link_s,
-            planner=ProcessPlanner(config),
+            planner=ProcessPlanner(config, limit_s=settings.limits.plan_s),
             register=CountedRegister(watch.metrics.registry, register),
             elsewhere=requests.elsewhere(PeerElsewhere(but_namesakes(peers, stores.index, clock), clock)) if peers else Nowhere(),
         )

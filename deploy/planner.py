@@ -13,8 +13,6 @@ from typing import Any
 
 from segments.errors import BadInput, DataDamaged, KeepsightError, Refused, TryAgain
 
-LIMIT_S = 60.0
-"""How long one question is worked on."""
 OF_TEXTS = frozenset({"plan", "comparison", "explanation"})
 """Questions that need nothing of the installation."""
 _ERRORS: Mapping[str, type[KeepsightError]] = {each.__name__: each for each in (BadInput, DataDamaged, Refused, TryAgain)}
@@ -31,7 +29,7 @@ class ProcessPlanner:
 
     config: str
     command: Sequence[str] = (sys.executable, "-m", "deploy.capacity_process")
-    limit_s: float = LIMIT_S
+    limit_s: float = 60.0
 
     async def answer(self, question: str, asked: Mapping[str, Any]) -> Any:
         """See `Planner`; raises TryAgain where the process ended without an answer."""

@@ -78,6 +78,7 @@ VALUES: dict[str, Any] = {
     "limits.costly": 3,
     "limits.costly_per_client": 2,
     "limits.plans": 3,
+    "limits.plan_s": 90.5,
     "limits.consumer.requests_per_s": 5.5,
     "limits.consumer.streams": 3,
     "limits.consumer.bytes_per_s": 1_000_000,
@@ -328,7 +329,6 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
     path = tmp_path / "keepsight.toml"
     if content is not None:
         path.write_bytes(content)
-
     with pytest.raises(StartRefused, match=str(path)):
         load_settings(path, {})
 
