@@ -117,7 +117,7 @@ class LimitsSettings(Section):
     """Those that are worked on or wait for it."""
     plans: int = Field(2, ge=1, le=100)
     """Questions of planners that are worked on, each in a process of its own."""
-    plan_s: float = Field(60, ge=1, le=3600)
+    plan_s: float = Field(60.0, ge=1, le=3600)
     """How long one of them is."""
     consumer: ConsumerLimitsSettings = ConsumerLimitsSettings()
 
