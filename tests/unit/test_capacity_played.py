@@ -11,6 +11,7 @@ import pytest
 from capacity.backtest import split
 from capacity.flow import Goes, kept_bytes
 from capacity.history import CAMERAS, History
+from capacity.placement import MOVABLE, PoolAhead, advise
 from capacity.played import LivedHold, SiteAway, known_holds, live_holds, play
 from capacity.pools import forecast_pools
 from capacity.twin import TwinOrder, live
@@ -113,3 +114,28 @@ def test_a_forecast_meets_the_twin_s_third_year() -> None:
         assert np.abs(one.likely / came - 1).mean() < 0.05
         assert ((came >= one.at[0]) & (came <= one.at[4])).mean() > 0.8
         assert one.first == lived.history.first + timedelta(days=730)
+
+
+def test_moved_cameras_relieve_the_pool_in_the_twin_too() -> None:
+    """A pool that would pass its limit keeps it with the cameras moved as advised, and hardly more are moved than that."""
+    lived = live(TwinOrder(cameras=300, days=560, pools=2, seed=4, first=date(2023, 6, 1), growth_per_year=0.6, campaigns=0))
+    history, known = lived.history, split(lived.history, 400, 160)[0]
+    plain = play(history, RULES.goes).kept_bytes
+    limit = (plain[0, 399] + plain[0, 400:].max()) / 2
+    pools = {f"pool-{row}": PoolAhead("here", size, plain[row, 400:]) for row, size in enumerate((limit, 1e18))}
+    brings = pl.Series("day_bytes", np.nan_to_num(known.recorded_bytes[:, -28:]).mean(axis=1, dtype=np.float64))
+    advice = advise(known.cameras.with_columns(brings).select(list(MOVABLE)), pools, known.end, RULES.leaves)
+    moved = play(moved_on(history, [move.camera for move in advice.moves], 400), RULES.goes).kept_bytes
+    assert plain[0, 400:].max() > 1.05 * limit
+    assert 0.95 * limit < moved[0, 400:].max() < 1.01 * limit
+    assert moved.sum(axis=0) == pytest.approx(plain.sum(axis=0), rel=1e-6)
+
+
+def moved_on(history: History, cameras: list[str], day: int) -> History:
+    """Of these cameras what they record from a day on goes to the other pool."""
+    mine = history.cameras["camera"].is_in(cameras)
+    there = history.cameras.filter(mine).with_columns(pl.lit("pool-1").alias("pool"))
+    before, after = history.recorded_bytes.copy(), history.recorded_bytes[mine.to_numpy()].copy()
+    before[mine.to_numpy(), day:] = np.nan
+    after[:, :day] = np.nan
+    return History(pl.concat([history.cameras, there]), history.first, np.concatenate([before, after]))
