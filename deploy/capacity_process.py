@@ -26,6 +26,20 @@ INSTALLATION_BYTES = 12 << 30
 """The same of the installation: 400,000 cameras and two years of days are 1.2 GB, some times over."""
 
 
+CONTAINER = Path("/sys/fs/cgroup/memory.max")
+"""Where a container says how much memory it may take."""
+PART = 3
+
+
+def allowed_bytes(most_bytes: int, container: Path = CONTAINER) -> int:
+    """At most so much, and a third of what the container may take: over all of that the API ends too, and two questions fit beside it."""
+    try:
+        said = container.read_text().strip()
+    except OSError:
+        return most_bytes
+    return min(most_bytes, int(said) // PART) if said.isdigit() else most_bytes
+
+
 def answered(question: str, asked: Mapping[str, Any], settings: Settings | None = None) -> Mapping[str, Any]:
     """`{"answer": ...}`, or `{"error": ..., "said": ...}` with the class of an error of ours and its sentence."""
     try:
@@ -52,7 +66,7 @@ def main(arguments: list[str]) -> int:
     set_up_logs("capacity")
     config, given = arguments[0], json.load(sys.stdin)
     of_texts = given["question"] in OF_TEXTS
-    most_bytes = TEXTS_BYTES if of_texts else INSTALLATION_BYTES
+    most_bytes = allowed_bytes(TEXTS_BYTES if of_texts else INSTALLATION_BYTES)
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     settings = None if of_texts else load_settings(None if config == "-" else Path(config))
     try:

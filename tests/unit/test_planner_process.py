@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.capacity_process import allowed_bytes
 from deploy.planner import ProcessPlanner
 from segments.clock import day_of
 from segments.errors import BadInput, DataDamaged, TryAgain
@@ -85,3 +86,20 @@ async def test_no_key_of_the_environment_is_handed_on(monkeypatch: pytest.Monkey
     found = await saying("import json, os; print(json.dumps({'answer': sorted(os.environ)}))").answer("plan", {})
     assert "PATH" in found
     assert [name for name in found if name.startswith("KEEPSIGHT")] == []
+
+
+async def test_a_question_that_takes_more_memory_than_it_may_is_ended() -> None:
+    """Here less than Python and its libraries take."""
+    program = "import sys; from deploy import capacity_process as p; p.TEXTS_BYTES = 16 << 20; sys.exit(p.main(sys.argv[1:]))"
+    with pytest.raises(TryAgain, match="without an answer"):
+        await ProcessPlanner("-", (sys.executable, "-c", program)).answer(
+            "plan", {"plan": "province", "files": {}, "year": None, "site": ""}
+        )
+
+
+@pytest.mark.parametrize(("said", "allowed"), [(None, 900), ("max", 900), ("1200", 400), ("90000", 900)])
+def test_a_container_is_not_filled(tmp_path: Path, said: str | None, allowed: int) -> None:
+    """A third of it at most: two questions and the API have room."""
+    if said is not None:
+        (tmp_path / "memory.max").write_text(f"{said}\n")
+    assert allowed_bytes(900, tmp_path / "memory.max") == allowed
