@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from capacity.days import DAYS
+from capacity.days import DAYS, merged
 from capacity.history import CAMERAS
 from capacity.usage import KEPT, daily_of, daily_together, days_in, lines_of, usage_by
 from capacity.usage_by import By
@@ -20,6 +20,7 @@ from deploy.frame_file import read_frame
 from deploy.settings import Settings
 from retention.rules import Rules, read_rules
 from segments.clock import day_of, day_start_us
+from segments.errors import BadInput
 from segments.hold import Hold, holding
 from segments.model import Camera, Span
 from segments.timeline import LONGEST_SEGMENT_US
@@ -119,7 +120,9 @@ async def _between(settings: Settings, index: CapacityIndex, now_us: int, first:
 
 def from_files(days: Path, cameras: Path, number: int, last: date | None = None, daily: Daily | None = None) -> Used:
     """So many days of a history in Parquet files (`DAYS`, `CAMERAS`), up to `last` (None: its last). Raises BadInput."""
-    recorded, known = read_frame(days, DAYS), read_frame(cameras, CAMERAS)
+    recorded, known = merged(read_frame(days, DAYS)), read_frame(cameras, CAMERAS)
+    if twice := known.filter(pl.col("camera").is_duplicated())["camera"].unique().sort().to_list():
+        raise BadInput(f"{cameras}: camera {twice[0]} has more than one line")
     there: date = recorded.select(pl.col("day").max()).item() or day_of(0)
     end = min(last or there, there) + ONE_DAY
     counting = Counting(_before(end, number), end, daily)

@@ -138,6 +138,15 @@ def test_a_file_without_a_column_is_refused_by_its_name(files: tuple[str, ...]) 
     assert "recorded_s" in run(*files, code=2)
 
 
+def test_a_day_told_twice_counts_once_and_a_camera_told_twice_is_refused(files: tuple[str, ...]) -> None:
+    """Of two lines of the same the larger counts; which of two cameras is meant nobody knows."""
+    days, known = pl.read_parquet(files[1]), pl.read_parquet(files[3])
+    pl.concat([days, days.with_columns(recorded_bytes=pl.lit(1, pl.UInt64))]).write_parquet(files[1])
+    assert json.loads(run(*files, "--json"))["whole"]["recorded_bytes"] == 30 * (9 * 40 + 400) * GB
+    pl.concat([known, known.head(1)]).write_parquet(files[3])
+    assert "camera c0 has more than one line" in run(*files, code=2)
+
+
 def test_an_installation_is_counted_and_written_down(tmp_path: Path) -> None:
     """Through its own index: nothing yet; then what a day had, and the same out of the files."""
     keepsight = Keepsight(tmp_path)
