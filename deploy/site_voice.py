@@ -17,10 +17,10 @@ from segments.duty import RECORD, SUPERVISE, Duty
 from segments.hold import Hold, Stretch
 from segments.model import Row, RowPosition, Run
 from segments.ports import Index
-from segments.takeover import read_takeover, told_home
+from segments.takeover import read_standing, read_takeover, told_home
 
 EPOCH_S = 30.0
-"""So long the highest epoch is told as it was last read."""
+"""So long the highest epoch of the leases is told as it was last read."""
 
 
 class OwnVoice:
@@ -52,7 +52,14 @@ class OwnVoice:
         return await heard_us(self._index, site)
 
     async def _highest_epoch(self) -> int:
-        """Every epoch that was given out is that of a lease, and later ones are higher: the highest of the present leases it is."""
+        """Every epoch that was given out is that of a lease, and later ones are higher: the highest of the present leases it is.
+
+        A takeover leaps further ahead of them than a home site allows for, and may be given back soon: what it has spent is told at once.
+        """
+        takeovers = (await read_standing(self._index)).takeovers.values()
+        return max(await self._highest_of_leases(), *(each.after_epoch for each in takeovers), 0)
+
+    async def _highest_of_leases(self) -> int:
         now_ns = self._clock.monotonic_ns()
         if self._read_ns is None or now_ns - self._read_ns >= EPOCH_S * 1e9:
             shards = range(self._settings.shards)

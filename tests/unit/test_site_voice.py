@@ -46,6 +46,15 @@ async def test_it_tells_its_highest_epoch(settings: Settings) -> None:
     assert (hello.site, hello.epoch, hello.now_us, hello.camera_key) == ("north", 2, clock.now_us(), "")
 
 
+async def test_epochs_of_a_takeover_are_told_at_once(settings: Settings) -> None:
+    """Who has its cameras again within seconds goes on above what was recorded in its place."""
+    index = MemoryIndex()
+    voice = OwnVoice(settings, index, _nothing, HandClock())
+    assert (await voice.hello()).epoch == 0
+    await write_takeover(index, Takeover("south", (), NOON_US, "Li", "it is dark", after_epoch=3_000_000), before=None)
+    assert (await voice.hello()).epoch == 3_000_000
+
+
 async def test_it_tells_what_it_has_taken_over_and_heard() -> None:
     """As its records have it."""
     index = MemoryIndex()
