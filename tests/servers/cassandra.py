@@ -230,8 +230,9 @@ class CassandraServer:
         self._program.kill()
 
     def pause(self) -> None:
-        """Stops the process where it is; its sockets stay open."""
+        """Stops the process where it is, all its threads, before this returns; its sockets stay open."""
         os.killpg(self._program.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self._program.pid, os.WSTOPPED | os.WNOWAIT)  # on a busy machine a thread may run on for a while
 
     def resume(self) -> None:
         """Lets a paused one go on."""
