@@ -179,14 +179,19 @@ class Service:
         """Asks until the condition (plain, or awaited) holds; returns the seconds it took. Raises RuntimeError with the log's end."""
         started_s = time.monotonic()
         while time.monotonic() - started_s < limit_s:
-            with contextlib.suppress(httpx2.HTTPError, KeyError):
+            again_s = 0.05
+            try:
                 answer = condition()
                 if await answer if inspect.isawaitable(answer) else answer:
                     return time.monotonic() - started_s
+            except httpx2.HTTPStatusError as refused:  # who is told to wait and asks on is limited for ever
+                again_s = float(refused.response.headers.get("Retry-After", again_s))
+            except (httpx2.HTTPError, KeyError):
+                pass
             assert self._program is not None
             if self._program.returncode is not None:
                 break
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(again_s)
         raise RuntimeError(f"not so within {limit_s:g} s; the log ends:\n" + "\n".join(self.log.splitlines()[-30:]))
 
     # --- command line ---
