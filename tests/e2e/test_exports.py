@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from tests.servers.rtsp import RtspServer
 from tests.service import KEEPSIGHT, Service
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+LONGEST_S = 8
+"""Jobs here ask for no more."""
 
 
 class Jobs:
@@ -68,13 +71,20 @@ class Jobs:
 
 @pytest.fixture
 async def town(rtsp_server: RtspServer, tmp_path: Path) -> AsyncIterator[tuple[Service, int]]:
-    """A service that has recorded an H.264 and an H.265 camera for some seconds, and goes on; and when it began."""
+    """A service that has recorded an H.264 and an H.265 camera, and goes on; and since when: `LONGEST_S` from then on are in its pool."""
     cameras = {"gate": rtsp_server.url("aac/exports"), "yard": rtsp_server.url("h265/exports")}
     async with Service(tmp_path / "site", cameras) as service:
         await service.wait_for(lambda: service.is_recording(*cameras))
         began_us = time.time_ns() // 1000 + 2 * US_PER_S
         await asyncio.sleep(14)
+        await service.wait_for(lambda: stored(service, cameras, began_us + LONGEST_S * US_PER_S))
         yield service, began_us
+
+
+async def stored(service: Service, cameras: Iterable[str], until_us: int) -> bool:
+    """Whether nothing of before a moment waits in the spool: jobs take what is stored."""
+    waiting = [segment["row"]["start_us"] for camera in cameras for segment in await service.live(camera)]
+    return min(waiting, default=until_us) >= until_us
 
 
 def probed(path: Path) -> tuple[str, float, int]:
