@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,16 @@ rule broken on purpose must go red. A gate that is not met is listed as not met.
 
 
 def run(promise: str, arguments: list[str]) -> None:
-    """Runs a promise's program in this process; raises SystemExit with a sentence if there is none."""
+    """Runs a promise's program in this process; raises SystemExit, with a sentence if there is none, and where it broke off."""
     module = MODULES.get(promise.upper())
     if module is None:
         sys.exit(f"there is no promise {promise}; there are: {', '.join(MODULES)}")
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)  # a program that gives work to other processes is found by them
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)  # a program that gives work to other processes is found by them
+    except Exception as error:  # noqa: BLE001 - whatever it is: its last steps say more than ours and asyncio's
+        traceback.print_exception(error, limit=-4)
+        sys.exit(1)
 
 
 def write_table() -> None:

@@ -24,7 +24,7 @@ from tests.media import Clip, Clips
 from tests.servers.rtsp import RtspServer
 from tests.servers.toxiproxy import Toxiproxy
 from tests.servers.two_sites import NAMES, TwoSites
-from tests.service import moment
+from tests.service import Service, moment
 
 CLIP = Clip(seconds=4, fps=10, width=320, height=64, gop_frames=10)
 KNOWN_S = 120.0
@@ -139,7 +139,7 @@ class _Loss:
         """No camera answers any more; how many rows there are, and by how much the sites differ when all is done."""
         self._server.kill()
         for name in NAMES:
-            await self._sites.site(name).wait_for(self._sites.site(name).is_settled, KNOWN_S)
+            await self._settled(self._sites.site(name))
         end_us = _now_us() + int(FOLLOWED_S * US_PER_S)
         found: dict[str, set[Row]] = {}
         while not found or (found["north"] != found["south"] and _now_us() < end_us):
@@ -149,6 +149,12 @@ class _Loss:
         return len(found["north"] | found["south"]), len(found["north"] ^ found["south"]) + len(wrong)
 
     # --- parts
+
+    async def _settled(self, site: Service) -> None:
+        try:
+            await site.wait_for(lambda: not site.waiting(), KNOWN_S)
+        except RuntimeError as error:
+            raise RuntimeError(f"in the spool is still {', '.join(site.waiting())}: {error}") from None
 
     async def _rows(self, name: str, camera: str) -> list[Row]:
         return await self._sites.rows(name, camera)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recorder.repair import fmp4, repair
 from recorder.run_end import mark_end
-from recorder.spool_folder import SpoolFile, SpoolKind, is_written_to, open_parts
+from recorder.spool_folder import SpoolFile, SpoolKind, is_written_to, open_parts, remove_unnamed
 from segments.duty import LANE_OF
 from segments.errors import KeepsightError, NotFound, TryAgain
 from segments.keys import parse_run
@@ -22,7 +22,11 @@ log = logging.getLogger(__name__)
 
 
 async def mend(folder: Path, index: Runs) -> int:
-    """Seals every torn segment nobody writes to any more; returns how many. Must be done before anything of them is served."""
+    """Seals every torn segment nobody writes to any more; returns how many. Must be done before anything of them is served.
+
+    What dead recorders left unnamed beside them goes.
+    """
+    await asyncio.to_thread(remove_unnamed, folder)
     mended = 0
     for torn in await asyncio.to_thread(open_parts, folder):
         if torn.kind is SpoolKind.PART and await asyncio.to_thread(is_written_to, torn.path):

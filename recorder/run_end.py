@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from recorder.spool_folder import FILE_MODE
+from recorder.spool_folder import FILE_MODE, spool_file
 from segments.model import Cause
 
 ENDED = "ended"
@@ -18,7 +18,7 @@ ENDED = "ended"
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """A run whose mark was found; `left` says whether footage of it still waits in the spool."""
+    """A run whose mark was found; `left` says whether footage of it still waits in the spool: what a crash left unnamed is none."""
 
     camera: str
     run: str
@@ -42,7 +42,7 @@ def ended_runs(folder: Path) -> list[EndedRun]:
         with suppress(FileNotFoundError):
             text = path.read_text()
             cause = Cause(text) if text in set(Cause) else Cause.RECORDER_AWAY
-            left = any(entry.name != ENDED for entry in path.parent.iterdir())
+            left = any(spool_file(entry) is not None for entry in path.parent.iterdir())
             found.append(EndedRun(path.parent.parent.name, path.parent.name, cause, path, left))
     return found
 

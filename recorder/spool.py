@@ -249,7 +249,7 @@ class SyncRound:
 
 
 def _created(path: Path) -> int:
-    """A new file; its folders are made again if an uploader removes them, emptied, at this moment.
+    """A new file; it and its folders are made again if an uploader removes them at this moment.
 
     It is locked before it has its name, so that nobody meets it and thinks its writer dead; see `spool_folder.is_written_to`.
     """
@@ -261,7 +261,11 @@ def _created(path: Path) -> int:
             path.parent.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, FILE_MODE)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            unnamed.rename(path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                unnamed.rename(path)
+            except OSError:
+                os.close(descriptor)
+                raise
             return descriptor
     raise FileNotFoundError(errno.ENOENT, "its folder does not stay", str(path))

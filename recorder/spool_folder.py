@@ -135,10 +135,26 @@ def remove(file: SpoolFile) -> None:
 
     Not synced: a file that a power cut brings back is stored and indexed again to the same result.
     """
-    file.path.unlink(missing_ok=True)
+    _remove(file.path)
+
+
+def remove_unnamed(folder: Path) -> None:
+    """Removes what dead processes left before it had its name; it is never the only copy of footage.
+
+    A file that is just being made is locked, or its maker finds it gone and makes it again.
+    """
+    for _, _, entry in _walk(folder):
+        if entry.name.startswith("."):
+            with suppress(OSError):  # it stays until a later look
+                if not is_written_to(Path(entry.path)):
+                    _remove(Path(entry.path))
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
     with suppress(OSError):  # not empty, or gone
-        file.path.parent.rmdir()
-        file.path.parent.parent.rmdir()
+        path.parent.rmdir()
+        path.parent.parent.rmdir()
 
 
 def write_durably(path: Path, *pieces: bytes | memoryview) -> None:

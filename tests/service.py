@@ -171,9 +171,9 @@ class Service:
         """Whether all these cameras are recorded now."""
         return all([(await self.state(camera))[0] == "recording" for camera in cameras])
 
-    async def is_settled(self) -> bool:
-        """Whether nothing waits in the spool: all segments indexed, all ended runs closed."""
-        return not any(path.is_file() and path.name != ".lock" for path in self.spool.rglob("*"))
+    def waiting(self) -> list[str]:
+        """What waits in the spool, by its paths: segments not indexed, ended runs not closed. Its folders may go meanwhile."""
+        return [str(Path(folder, name)) for folder, _, names in os.walk(self.spool) for name in names if name != ".lock"]
 
     async def wait_for(self, condition: Callable[[], Any], limit_s: float = LIMIT_S) -> float:
         """Asks until the condition (plain, or awaited) holds; returns the seconds it took. Raises RuntimeError with the log's end."""

@@ -102,8 +102,7 @@ def judge(witness: Witness, objects: Mapping[str, bytes], *, verified: bool = Tr
     lost = sum(_digest(_part(whole.get(piece[:3], b""), piece)) != said for piece, said in witness.pieces.items())
     stored = Counter((key[0], _digest(_part(data, part))) for key, data in whole.items() for part in scan(data).fragments)
     found = _findings(witness.service) if verified else 0
-    left = [path for path in witness.service.spool.rglob("*") if path.is_file() and path.name != ".lock"]
-    return Judgement(len(witness.pieces), lost, stored.total() - len(stored), found, len(left))
+    return Judgement(len(witness.pieces), lost, stored.total() - len(stored), found, len(witness.service.waiting()))
 
 
 def objects_of(pool: Path) -> dict[str, bytes]:

@@ -98,6 +98,24 @@ async def test_nothing_whole_leaves_nothing(tmp_path: Path) -> None:
     assert len(ended_runs(tmp_path)) == 1
 
 
+async def test_what_a_crash_left_unnamed_goes(tmp_path: Path) -> None:
+    """A recorder died before its new file had its name: nobody would ever read it. One that is just being made is left alone."""
+    left, made = tmp_path / "gate" / RUN / ".5.0.part", tmp_path / "door" / RUN / ".6.0.part"
+    for unnamed in (left, made):
+        unnamed.parent.mkdir(parents=True)
+        unnamed.write_bytes(b"")
+    with made.open("ab") as maker:
+        fcntl.flock(maker, fcntl.LOCK_EX)
+
+        await mend(tmp_path, SwitchedIndex())
+
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [made]
+        assert not left.parent.parent.exists()
+    await mend(tmp_path, SwitchedIndex())
+
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_one_that_cannot_be_mended_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails under one file is said; the next one is mended."""
     bad, good = a_torn_file(tmp_path, counter=0), a_torn_file(tmp_path, counter=1)

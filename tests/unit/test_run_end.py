@@ -35,11 +35,13 @@ def test_a_run_without_a_folder_needs_no_mark(tmp_path: Path) -> None:
 
 
 def test_what_is_left_is_told(tmp_path: Path) -> None:
-    """Anything beside the mark, a half-written file too, means that the run is not to be closed yet."""
+    """Footage beside the mark means that the run is not to be closed yet; what a crash left before it had its name does not."""
     folder = a_run_folder(tmp_path)
     mark_end(tmp_path, "gate", RUN, Cause.CAMERA_AWAY)
     (folder / ".5.0.stub").write_bytes(b"")
+    assert [run.left for run in ended_runs(tmp_path)] == [False]
 
+    (folder / "5.0.mp4").write_bytes(b"")
     assert [run.left for run in ended_runs(tmp_path)] == [True]
 
 

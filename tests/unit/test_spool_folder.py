@@ -120,6 +120,22 @@ def test_removing_the_last_file_removes_its_folders_and_a_new_run_makes_them_aga
     assert begun(spool, counter=2).path.exists()
 
 
+def test_a_file_that_is_removed_while_it_is_made_is_made_again(folder: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look for what crashes left may meet it in the moment before its lock; no descriptor is left over."""
+    rename, open_before = Path.rename, len(os.listdir("/proc/self/fd"))
+
+    def removed_first(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        self.unlink()
+        return self.rename(target)
+
+    monkeypatch.setattr(Path, "rename", removed_first)
+    segment = begun(spool)
+
+    assert segment.path.read_bytes() == b"header"
+    assert len(os.listdir("/proc/self/fd")) == open_before + 1
+
+
 def test_usage_counts_allocated_bytes_of_every_file(folder: Path, spool: Spool) -> None:
     """Leftovers under other names take room too, and a hole in a file takes none."""
     segment = begun(spool)
