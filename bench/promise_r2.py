@@ -24,6 +24,8 @@ LIVE_SHORT, LIVE_FULL = 6, 150
 STEP = 20
 CONTROL_AT_MOST = 600
 BACK_S = 5.0
+LEAST_PROMISED = 100
+"""Fewer were no trial."""
 
 
 def kill(spool: Path, kills: int) -> Kills:
@@ -80,7 +82,7 @@ def main() -> bool:
         gate="0 of 1,000; 0 damaged samples served; back p99 <= 5 s",
         bound95=bound95(kills) if wrong == 0 else None,
         control="red" if red else "green",
-        met=wrong == 0 and back_s <= BACK_S,
+        met=wrong == 0 and back_s <= BACK_S and verdict.promised > LEAST_PROMISED,
     )
     return bool(result["met"])
 

@@ -25,7 +25,7 @@ from tests.servers.toxiproxy import Toxiproxy
 from tests.service import Service
 
 SHORT_S, FULL_S = 10.0, 1800.0
-SHORT, FULL = ("locked", "cut off"), ("locked", "stopped", "killed", "cut off")
+SHORT, FULL = ("locked", "killed", "cut off"), ("locked", "stopped", "killed", "cut off")
 CONTROL_S = 10.0
 
 

@@ -23,14 +23,13 @@ import polars as pl
 
 from capacity.days import DAYS, packed, unpacked
 from capacity.encoders import bitrates, hot
-from capacity.usage_by import By
 from deploy.capacity_history import CapacityIndex
 from deploy.capacity_usage import Daily, of_installation
 from deploy.settings import Settings
 from segments.clock import day_start_us
 from segments.model import Camera
 from segments.shards import CAMERA_BUCKETS
-from segments.usage import DayUsage, PackedHistory, UsageSum
+from segments.usage import By, DayUsage, PackedHistory, UsageSum
 
 FIRST = date(2026, 3, 1)
 KINDS = (("avc1 1920x1080", 3.6), ("avc1 1280x720", 1.9), ("hvc1 1920x1080", 1.7), ("hvc1 3840x2160", 6.5))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Self
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from segments.errors import BadInput
 
 Days = NDArray[np.float32]
+LATE_DAYS = 28
+"""What a camera recorded a day is said of so many days: four of each weekday."""
 
 CAMERAS = {
     "camera": pl.String,
@@ -57,6 +59,10 @@ class History:
     def end(self) -> date:
         """The day after the last."""
         return self.first + timedelta(days=self.days)
+
+    def late_day_bytes(self) -> NDArray[np.float64]:
+        """What each camera recorded a day over the last `LATE_DAYS`."""
+        return np.asarray(np.nan_to_num(self.recorded_bytes[:, -LATE_DAYS:]).mean(axis=1, dtype=np.float64))
 
     def before(self, day: date) -> Self:
         """What was known at the beginning of a day: cameras that were there, and the days before it.
@@ -144,6 +150,13 @@ def _known(days: pl.DataFrame, cameras: pl.DataFrame, former: pl.DataFrame | Non
     return there.with_columns(*filled, pl.col("class").fill_null(3), pl.col(pl.String).exclude("pool", "kind").fill_null("")).select(
         pl.col(name).cast(kind) for name, kind in CAMERAS.items()
     )
+
+
+def site_of_pools(history: History) -> Mapping[str, str]:
+    """The site of each pool: that of most of its cameras; of one that has none any more, that of those whose footage lies there."""
+    left = history.elsewhere.select("camera", "pool").unique().join(history.cameras.select("camera", "site"), on="camera")
+    counted = [lines.group_by("pool", "site").len().sort("len", "site") for lines in (left, history.cameras)]
+    return {pool: site for lines in counted for pool, site in lines.select("pool", "site").iter_rows()}
 
 
 def weekdays(first: date, days: int) -> NDArray[np.int64]:

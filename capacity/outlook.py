@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
 from capacity.flow import Leaves
-from capacity.history import History
+from capacity.history import History, site_of_pools
 from capacity.inflow import Place
 from capacity.pools import Ahead, PoolForecast, Reached, by_pool
 
-WHOSE_DAYS = 28
-"""What cameras recorded over these last days says whose footage fills a pool."""
 WHOSE_NAMED = 10
 LEAST_DAYS = 7
 """A forecast takes a week: weekends differ."""
@@ -136,10 +133,8 @@ def _urgency(filling: Filling) -> tuple[date, date, date, date, str]:
 
 
 def _sites(history: History, pools: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """The pools of each site: a pool is of the site most of its cameras are of, or were."""
-    left = history.elsewhere.select("camera", "pool").unique().join(history.cameras.select("camera", "site"), on="camera")
-    counted = [lines.group_by("pool", "site").len().sort("len", "site") for lines in (left, history.cameras)]
-    site_of = {pool: site for lines in counted for pool, site in lines.select("pool", "site").iter_rows()}
+    """The pools of each site."""
+    site_of = site_of_pools(history)
     return {site: [pool for pool in pools if site_of.get(pool, "") == site] for site in sorted({site_of.get(pool, "") for pool in pools})}
 
 
@@ -170,8 +165,7 @@ def _oldest_under_floor(floors: Leaves, tier: str, on: date, first: date) -> dat
 
 
 def _whose(history: History, pools: Sequence[str]) -> list[Whose]:
-    recent = np.nan_to_num(history.recorded_bytes[:, -WHOSE_DAYS:]).mean(axis=1, dtype=np.float64)
-    mine = history.cameras.with_columns(pl.Series("day_bytes", recent)).filter(pl.col("pool").is_in(list(pools)))
+    mine = history.cameras.with_columns(pl.Series("day_bytes", history.late_day_bytes())).filter(pl.col("pool").is_in(list(pools)))
     total = float(mine["day_bytes"].sum())
     grouped = mine.group_by("tier", "area", "class").agg(pl.len().alias("cameras"), pl.col("day_bytes").sum())
     largest = grouped.filter(pl.col("day_bytes") > 0).sort(["day_bytes", "tier", "area", "class"], descending=[True, False, False, False])

@@ -17,7 +17,7 @@ def sentence_of(name: str, text: str, error: Any) -> str:
     place = error.get("ctx", {}).get("place", "").split(".")
     if place == [""]:
         place = [str(part) for part in error["loc"] if not _UNION.search(str(part))]
-    message = error["msg"].removeprefix("Value error, ")
+    message = "is missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
     line = line_of(text, place)
     where = f"{name}, line {line}" if line else name
     return f"{where}: {'.'.join(place) + ': ' if place else ''}{message}"

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from capacity.usage_by import By
 from segments.errors import BadInput
+from segments.usage import By
 
 KEPT = {"camera": pl.String, "pool": pl.String, "kept_bytes": pl.UInt64, "held_bytes": pl.UInt64}
 """Columns of what is kept now: of each camera and pool, and how much of it a legal hold covers."""

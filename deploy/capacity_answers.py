@@ -12,7 +12,6 @@ import polars as pl
 from capacity.encoders import bitrates, hot
 from capacity.forecast_tables import filling_values
 from capacity.planned_file import NOTHING_PLANNED, Planned, planned_of
-from capacity.usage_by import By
 from deploy.capacity_backtest import backtest_values, tried_on
 from deploy.capacity_forecast import Known, foretell
 from deploy.capacity_forecast import of_installation as known_of_installation
@@ -21,6 +20,7 @@ from deploy.capacity_usage import Used, of_installation
 from deploy.settings import Settings
 from segments.errors import BadInput
 from segments.ports import Index
+from segments.usage import By
 
 Asked = Mapping[str, Any]
 Answer = Mapping[str, Any]

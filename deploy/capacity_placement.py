@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from capacity.history import History
+from capacity.history import History, site_of_pools
 from capacity.placement import MOVABLE, Advice, Move, PoolAhead, advise
 from capacity.planned_file import NOTHING_PLANNED, Planned
 from capacity.pools import QUANTILES
@@ -28,8 +28,6 @@ from segments.errors import Conflict, NotFound, Refused
 from segments.model import Camera
 from segments.pools import PoolState, pool_for
 
-LATE_DAYS = 28
-"""A camera brings what it brought over these last days."""
 AT_ONCE = 200
 """So many cameras are one entry of the register."""
 
@@ -90,11 +88,10 @@ def place(
 
 
 def _sites(history: History, settings: Settings | None) -> Mapping[str, str]:
-    """The site of each pool: that of most of its cameras, or the installation's own."""
+    """The site of each pool, an installation's own for all of its."""
     if settings is not None:
         return dict.fromkeys(settings.pools, settings.site.name)
-    counted = history.cameras.group_by("pool", "site").len().sort("len", "site")
-    return dict(counted.select("pool", "site").iter_rows())
+    return site_of_pools(history)
 
 
 def _opened(pool: str, settings: Settings | None) -> bool:
@@ -103,10 +100,11 @@ def _opened(pool: str, settings: Settings | None) -> bool:
 
 def _movable(history: History, sites: Mapping[str, str]) -> pl.DataFrame:
     """The cameras that are there and belong to the site of their pool, with what they bring a day."""
-    late = np.nan_to_num(history.recorded_bytes[:, -LATE_DAYS:]).mean(axis=1, dtype=np.float64)
     there = pl.Series("there", ~np.isnan(history.recorded_bytes[:, -1]))
     at_home = pl.col("site") == pl.col("pool").replace_strict(dict(sites), default="", return_dtype=pl.String)
-    lines = history.cameras.with_columns(pl.Series("day_bytes", late), there).filter(pl.col("there") & (pl.col("day_bytes") > 0) & at_home)
+    lines = history.cameras.with_columns(pl.Series("day_bytes", history.late_day_bytes()), there).filter(
+        pl.col("there") & (pl.col("day_bytes") > 0) & at_home
+    )
     return lines.select(pl.col(name).cast(kind) for name, kind in MOVABLE.items())
 
 

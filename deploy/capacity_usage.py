@@ -14,7 +14,6 @@ import polars as pl
 from capacity.days import DAYS, merged
 from capacity.history import CAMERAS
 from capacity.usage import KEPT, daily_of, daily_together, days_in, lines_of, usage_by
-from capacity.usage_by import By
 from deploy.capacity_history import CapacityIndex, read_buckets
 from deploy.frame_file import read_frame
 from deploy.settings import Settings
@@ -24,7 +23,7 @@ from segments.errors import BadInput
 from segments.hold import Hold, holding
 from segments.model import Camera, Span
 from segments.timeline import LONGEST_SEGMENT_US
-from segments.usage import DayUsage
+from segments.usage import By, DayUsage
 
 ONE_DAY = timedelta(days=1)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capacity.usage_by import By
 from deploy.cli_forecast import CamerasFile, HistoryFile, both_files
 from deploy.cli_frame import Config, Json, day_of_text, guarded, out, print_json, settings_of, shown, with_stores
 from deploy.new_file import new_path
 from segments.clock import SystemClock
 from segments.errors import BadInput
+from segments.usage import By
 
 if TYPE_CHECKING:
     from datetime import date

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from segments.shards import CAMERA_BUCKETS
 
 if TYPE_CHECKING:
     from segments.ports import Usage
+
+
+class By(StrEnum):
+    """What usage is summed by."""
+
+    CAMERA = "camera"
+    AREA = "area"
+    CLASS = "class"
+    TIER = "tier"
+    POOL = "pool"
+    SITE = "site"
+    OWNER = "owner"
+    KIND = "kind"
 
 
 class UsageSum(NamedTuple):

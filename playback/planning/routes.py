@@ -14,10 +14,11 @@ from playback.planning.forecast_views import BacktestView, BacktestWanted, Forec
 from playback.planning.placement_views import PlacementView, PlacementWanted
 from playback.planning.plan_views import ComparisonView, ComparisonWanted, ExplanationView, ExplanationWanted, PlanView, PlanWanted
 from playback.planning.planner import Turns
-from playback.planning.usage_views import By, EncodersView, UsageView
+from playback.planning.usage_views import EncodersView, UsageView
 from playback.problems import described
 from playback.services import Given, Services
 from segments.access import Verb
+from segments.usage import By
 
 router = APIRouter(prefix="/capacity")
 

@@ -3,22 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 
 from pydantic import BaseModel, Field
-
-
-class By(StrEnum):
-    """What usage is summed by."""
-
-    CAMERA = "camera"
-    AREA = "area"
-    CLASS = "class"
-    TIER = "tier"
-    POOL = "pool"
-    SITE = "site"
-    OWNER = "owner"
-    KIND = "kind"
 
 
 class UsageLine(BaseModel):

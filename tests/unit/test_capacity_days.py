@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from capacity.days import DAYS, merged, no_days, packed, unpacked
-from capacity.history import CAMERAS, history_of, stacked
+from capacity.history import CAMERAS, ELSEWHERE, History, history_of, site_of_pools, stacked
 from segments.errors import BadInput, DataDamaged
 
 FIRST = date(2026, 3, 1)
@@ -139,3 +139,12 @@ def test_twice_the_cameras_are_twice_the_bytes() -> None:
     again = merged(days, days.with_columns(pl.col("camera") + "-b"))
     once, twice = (np.nansum(history_of(each, cameras_of()).recorded_bytes, axis=0) for each in (days, again))
     np.testing.assert_array_equal(twice, 2 * once)
+
+
+def test_a_pool_is_of_the_site_whose_footage_it_has() -> None:
+    """Of most of its cameras; where all were moved away, of those that left footage there."""
+    rows = [(f"c{n}", "main", site, "", "", 3, "general", "") for n, site in enumerate(("north", "north", "south"))]
+    cameras = pl.DataFrame(rows, schema=CAMERAS, orient="row")
+    left = pl.DataFrame([("c2", FIRST, "old", 5.0)], schema=ELSEWHERE, orient="row")
+    history = History(cameras, FIRST, np.ones((3, 2), np.float32), left)
+    assert site_of_pools(history) == {"main": "north", "old": "south"}

@@ -50,6 +50,7 @@ def test_a_good_plan_lies_over_the_measured_costs(tmp_path) -> None:
     [
         ('tier = "general"', 'tier = "genral"', 16, "there is general"),
         ('site = "town"', 'site = "twon"', 12, "there is town"),
+        ("class = 2\n", "", 11, "streets.class: is missing"),
         ("class = 2", "class = 4", 13, "less than or equal to 3"),
         ("keep_days = 30", "keep_days = 0", 6, "greater than 0"),
         ("keep_days = 30", "keepdays = 30", 6, "not permitted"),

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from capacity.keeping import keep_bucket
-from capacity.usage_by import By
 from deploy.capacity_usage import Used, from_files, of_installation
 from deploy.cli_history import write_history
 from segments.clock import US_PER_DAY, day_start_us
@@ -17,7 +16,7 @@ from segments.hold import HOLDS, Hold, hold_values
 from segments.record import new_record
 from segments.shards import bucket_of
 from segments.stores.memory_index import MemoryIndex
-from segments.usage import UsageSum
+from segments.usage import By, UsageSum
 from tests.backup_site import settings_in
 from tests.builders import a_camera, a_run
 from tests.retention_builders import write_policy

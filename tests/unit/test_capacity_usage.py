@@ -19,8 +19,8 @@ from capacity.formula import compute
 from capacity.formulas import FORMULAS
 from capacity.history import CAMERAS
 from capacity.usage import KEPT, LINES, daily_of, daily_together, lines_of, usage_by
-from capacity.usage_by import By
 from segments.errors import BadInput
+from segments.usage import By
 
 FIRST = date(2026, 3, 1)
 GB = 10**9
