@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import cast
 
 from fastapi import Request
 
@@ -17,8 +16,6 @@ from playback.services import Services
 from segments.access import Subject
 from segments.audit import Act, Action, Outcome
 from segments.model import Span
-
-T = TypeVar("T")
 
 _NS_PER_S = 1_000_000_000
 
@@ -65,18 +62,6 @@ async def admit_part(request: Request, action: Action, what: str, camera: str, s
         return
     await services.consents.check(who, action, camera, shown or touched, reason_of(request))
     request.state.admitted = True
-
-
-async def beside(gate: Awaitable[None], finding: Coroutine[Any, Any, T]) -> T:
-    """What is found, once the gate has let it pass. Both go on at once, as the gate waits for a disk; its refusal is all that is heard."""
-    found = asyncio.create_task(finding)
-    try:
-        await gate
-    except BaseException:
-        found.cancel()
-        await asyncio.gather(found, return_exceptions=True)
-        raise
-    return await found
 
 
 def _key(who: Subject, camera: str, action: Action, what: str) -> SeenKey:

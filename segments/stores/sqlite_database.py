@@ -1,7 +1,6 @@
-"""One SQLite file behind asyncio: threads of its own, durable transactions, schema steps, and our errors for SQLite's.
+"""One SQLite file behind asyncio: a thread of its own, durable transactions, schema steps, and our errors for SQLite's.
 
-Several processes may have the file open. Write-ahead log with a sync at every commit: what a write answered survives a power cut. Reading
-waits for no write.
+Several processes may have the file open. Write-ahead log with a sync at every commit: what a write answered survives a power cut.
 """
 
 from __future__ import annotations
@@ -36,29 +35,26 @@ _REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, s
 
 
 class SqliteDatabase:
-    """The file and its two threads: writes are done in one, in the order they were asked for, reads in the other. Each has a connection.
-
-    A read that begins after a write has returned sees what was written.
-    """
+    """The file and the one thread in which all work on it is done, in the order it was asked for."""
 
     def __init__(self, path: Path, *, synced: bool = True) -> None:
         self._path = path
         self._synced = synced
-        self._writing = _Worker(path, "sqlite-writes")
-        self._reading = _Worker(path, "sqlite-reads")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-index")
+        self._connection: sqlite3.Connection | None = None
         self._busy_timeout_s = BUSY_TIMEOUT_S
 
     async def open(self) -> None:
         """Opens or makes the file (mode 0600) and applies missing schema steps; raises StartRefused where it cannot be used."""
         try:
-            await self._writing.begin(self._open_to_write)
-            await self._reading.begin(self._open_to_read)
+            await self._in_thread(self._open)
         except (DataDamaged, Refused) as error:
             raise StartRefused(f"the index cannot be used: {error}") from None
 
     async def read(self, work: Work[T]) -> T:
         """What `work` read. Raises TryAgain, Unknown, Refused or DataDamaged, as `write` does."""
-        return await self._reading.do(work)
+        connection = self._opened()
+        return await self._in_thread(lambda: work(connection))
 
     async def write(self, work: Work[T]) -> T:
         """Does `work` in one transaction against all other writers; all of it is durable when this returns, none of it if it raises.
@@ -66,13 +62,16 @@ class SqliteDatabase:
         A busy file, a full disk and want of memory are TryAgain; a failed disk is Unknown; a damaged file is DataDamaged; want of
         rights is Refused.
         """
+        connection = self._opened()
         asked_s = time.monotonic()
-        return await self._writing.do(lambda connection: self._write(connection, work, asked_s))
+        return await self._in_thread(lambda: self._write(connection, work, asked_s))
 
     async def close(self) -> None:
-        """Closes the file and ends the threads; fine if done twice."""
-        await self._reading.end()
-        await self._writing.end()
+        """Closes the file and ends the thread; fine if done twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._in_thread(connection.close)
+        self._thread.shutdown(wait=False)
 
     def _write(self, connection: sqlite3.Connection, work: Work[T], asked_s: float) -> T:
         waited_s = time.monotonic() - asked_s
@@ -92,47 +91,10 @@ class SqliteDatabase:
             connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
             self._busy_timeout_s = seconds
 
-    def _open_to_write(self) -> sqlite3.Connection:
-        _make_private(self._path)
-        connection = _connected(self._path)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA synchronous={'FULL' if self._synced else 'OFF'}")
-            connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}")
-            _in_transaction(connection, lambda _: _apply_steps(connection, self._path))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _open_to_read(self) -> sqlite3.Connection:
-        connection = _connected(self._path)
-        connection.execute("PRAGMA query_only=ON")
-        return connection
-
-
-class _Worker:
-    """A thread with a connection of its own."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-        self._connection: sqlite3.Connection | None = None
-
-    async def begin(self, opened: Callable[[], sqlite3.Connection]) -> None:
-        self._connection = await self._in_thread(opened)
-
-    async def do(self, work: Work[T]) -> T:
-        connection = self._connection
-        if connection is None:
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
             raise Refused(f"{self._path}: the index is closed")
-        return await self._in_thread(lambda: work(connection))
-
-    async def end(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await self._in_thread(connection.close)
-        self._thread.shutdown(wait=False)
+        return self._connection
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._with_our_errors, work)
@@ -143,11 +105,19 @@ class _Worker:
         except sqlite3.DatabaseError as error:
             raise _ours(error, self._path) from None
 
-
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    connection.create_function("bucket_of", 1, bucket_of, deterministic=True)
-    return connection
+    def _open(self) -> None:
+        _make_private(self._path)
+        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={'FULL' if self._synced else 'OFF'}")
+            connection.execute(f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}")
+            connection.create_function("bucket_of", 1, bucket_of, deterministic=True)
+            _in_transaction(connection, lambda _: _apply_steps(connection, self._path))
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
 
 
 def _make_private(path: Path) -> None:

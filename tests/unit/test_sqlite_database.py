@@ -232,12 +232,12 @@ async def test_a_write_that_waited_too_long_is_not_done(path: Path, monkeypatch:
 async def test_a_full_disk_is_try_again_and_writes_nothing(path: Path) -> None:
     """Where no page can be added, a write of many rows is refused whole, and works when there is room again."""
     index = await open_sqlite_index(path)
-    await index._database.write(lambda db: db.execute("PRAGMA max_page_count = 40").fetchone())
+    await index._database.read(lambda db: db.execute("PRAGMA max_page_count = 40").fetchone())
     rows = some_rows(400)
     with pytest.raises(TryAgain, match="full"):
         await index.publish_many(rows)
     assert (await index.rows("gate", DAY)).items == []
-    await index._database.write(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchone())
+    await index._database.read(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchone())
     await index.publish_many(rows)
     assert len((await index.rows("gate", DAY)).items) == 400
     await index.close()
