@@ -34,6 +34,8 @@ FOLLOWED_S = 240.0
 """How long what a fault left may take to be copied, before this gives up."""
 LOST_S = 180.0
 """The same for cameras that are to be recorded again."""
+SETTLED_S = 480.0
+"""The same for what waits in a spool when no camera answers any more: a disk that others write to syncs it when it can."""
 PLAYED_AT_ONCE = 3
 
 
@@ -152,7 +154,7 @@ class _Loss:
 
     async def _settled(self, site: Service) -> None:
         try:
-            await site.wait_for(lambda: not site.waiting(), KNOWN_S)
+            await site.wait_for(lambda: not site.waiting(), SETTLED_S)
         except RuntimeError as error:
             raise RuntimeError(f"in the spool is still {', '.join(site.waiting())}: {error}") from None
 
