@@ -23,9 +23,9 @@ from tests.servers.seaweedfs import SeaweedFs
 
 SHORT, FULL = 6, 150
 SHORT_S, FULL_S = 24, 300
-LEAST_FAULTS = 7
-"""Kinds of faults that the store must have shown."""
 """How long the store fails."""
+LEAST_FAULTS = 7
+"""So many kinds of faults it must have shown: fewer were no trial."""
 CONTROL = 3
 CONTROL_TRIES = 5
 

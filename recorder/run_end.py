@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from recorder.spool_folder import FILE_MODE, spool_file
+from recorder.spool_folder import FILE_MODE, remove_path, spool_file
 from segments.model import Cause
 
 ENDED = "ended"
@@ -48,10 +48,5 @@ def ended_runs(folder: Path) -> list[EndedRun]:
 
 
 def forget(ended: EndedRun) -> None:
-    """Removes the mark, what a crash left unnamed beside it, and the folders it leaves empty."""
-    for unnamed in ended.path.parent.glob(".*"):
-        unnamed.unlink(missing_ok=True)
-    ended.path.unlink(missing_ok=True)
-    with suppress(OSError):
-        ended.path.parent.rmdir()
-        ended.path.parent.parent.rmdir()
+    """Removes the mark, and the folders it leaves empty."""
+    remove_path(ended.path)

@@ -135,7 +135,7 @@ def remove(file: SpoolFile) -> None:
 
     Not synced: a file that a power cut brings back is stored and indexed again to the same result.
     """
-    _remove(file.path)
+    remove_path(file.path)
 
 
 def remove_unnamed(folder: Path) -> None:
@@ -147,10 +147,11 @@ def remove_unnamed(folder: Path) -> None:
         if entry.name.startswith("."):
             with suppress(OSError):  # it stays until a later look
                 if not is_written_to(Path(entry.path)):
-                    _remove(Path(entry.path))
+                    remove_path(Path(entry.path))
 
 
-def _remove(path: Path) -> None:
+def remove_path(path: Path) -> None:
+    """Removes a file of a run's folder, and the folders it leaves empty."""
     path.unlink(missing_ok=True)
     with suppress(OSError):  # not empty, or gone
         path.parent.rmdir()

@@ -142,9 +142,21 @@ def test_twice_the_cameras_are_twice_the_bytes() -> None:
 
 
 def test_a_pool_is_of_the_site_whose_footage_it_has() -> None:
-    """Of most of its cameras; where all were moved away, of those that left footage there."""
-    rows = [(f"c{n}", "main", site, "", "", 3, "general", "") for n, site in enumerate(("north", "north", "south"))]
+    """Of most of its cameras, whoever left footage there; where all were moved away, of those that did."""
+    places = [("main", "north"), ("main", "north"), ("main", "south"), ("new", "south"), ("new", "south"), ("new", "south")]
+    rows = [(f"c{n}", pool, site, "", "", 3, "general", "") for n, (pool, site) in enumerate(places)]
     cameras = pl.DataFrame(rows, schema=CAMERAS, orient="row")
-    left = pl.DataFrame([("c2", FIRST, "old", 5.0)], schema=ELSEWHERE, orient="row")
-    history = History(cameras, FIRST, np.ones((3, 2), np.float32), left)
-    assert site_of_pools(history) == {"main": "north", "old": "south"}
+    moved = [("c2", "old"), ("c3", "main"), ("c4", "main"), ("c5", "main")]
+    left = pl.DataFrame([(camera, FIRST, pool, 5.0) for camera, pool in moved], schema=ELSEWHERE, orient="row")
+    history = History(cameras, FIRST, np.ones((len(places), 2), np.float32), left)
+    assert site_of_pools(history) == {"main": "north", "new": "south", "old": "south"}
+
+
+def test_what_a_camera_brings_a_day_is_of_its_last_four_weeks() -> None:
+    """What came before is over; a day on which it was not there counts as nothing."""
+    recorded = np.full((2, 40), 100.0, np.float32)
+    recorded[0, :12] = 9_999.0
+    recorded[1, 12:19] = np.nan
+    rows = [(f"c{n}", "main", "north", "", "", 3, "general", "") for n in range(2)]
+    history = History(pl.DataFrame(rows, schema=CAMERAS, orient="row"), FIRST, recorded, pl.DataFrame(schema=ELSEWHERE))
+    assert history.late_day_bytes().tolist() == [100.0, 75.0]
